@@ -1,0 +1,42 @@
+//! Named limits. Every length that comes from outside meets one of these before an allocation;
+//! none has an off switch. Relations between limits are asserted at compile time.
+
+/// Largest A-ASSOCIATE PDU accepted, bytes after the six-byte PDU header.
+pub const ASSOCIATE_LENGTH_MAX: usize = 1 << 20;
+/// Presentation contexts in one A-ASSOCIATE (odd ids 1..=255, PS3.8 9.3.2.2).
+pub const PRESENTATION_CONTEXTS_MAX: usize = 128;
+/// Transfer syntaxes proposed in one presentation context.
+pub const TRANSFER_SYNTAXES_MAX: usize = 64;
+/// Largest command set, bytes (PS3.7 6.3).
+pub const COMMAND_SET_LENGTH_MAX: usize = 64 << 10;
+/// Largest data set of a service other than C-STORE (identifiers, N-ACTION information), bytes.
+pub const IDENTIFIER_LENGTH_MAX: usize = 1 << 20;
+/// Our own maximum PDU length, as told to peers (PS3.8 D.1), bytes.
+pub const PDU_LENGTH_MAX_OURS: u32 = 256 << 10;
+/// The smallest maximum PDU length of a peer that can still carry anything useful.
+pub const PDU_LENGTH_MAX_PEER_LEAST: u32 = 64;
+/// Asynchronous operations window, operations invoked at once on one association.
+pub const OPERATIONS_WINDOW_MAX: u16 = 16;
+/// Nesting depth of sequences in a data set.
+pub const SEQUENCE_DEPTH_MAX: usize = 64;
+/// Largest instance, bytes of data set.
+pub const INSTANCE_LENGTH_MAX: u64 = 8 << 30;
+/// Longest value kept of one captured element, bytes; longer values are cut in the index only.
+pub const CAPTURED_VALUE_MAX: usize = 1024;
+/// All captured values of one instance together, bytes.
+pub const CAPTURED_TOTAL_MAX: usize = 8 << 10;
+/// Unit of alignment of the journal: every record starts on such a boundary, bytes.
+pub const JOURNAL_ALIGNMENT: usize = 4096;
+/// One pooled block of the journal, record header included, bytes.
+pub const BLOCK_LENGTH: usize = 128 << 10;
+/// Largest closing record, bytes (the extents of an instance of `INSTANCE_LENGTH_MAX` fit).
+pub const CLOSING_RECORD_LENGTH_MAX: usize = 4 << 20;
+/// Error Comment (0000,0902), characters (VR LO).
+pub const ERROR_COMMENT_LENGTH_MAX: usize = 64;
+
+const _: () = assert!(BLOCK_LENGTH % JOURNAL_ALIGNMENT == 0);
+const _: () = assert!(COMMAND_SET_LENGTH_MAX < ASSOCIATE_LENGTH_MAX);
+const _: () = assert!(CAPTURED_VALUE_MAX < CAPTURED_TOTAL_MAX);
+const _: () = assert!(
+    (INSTANCE_LENGTH_MAX / (BLOCK_LENGTH as u64 - 64) + 1) * 24 < CLOSING_RECORD_LENGTH_MAX as u64
+);
