@@ -4,6 +4,7 @@
 //! scan), [`rules`] (content rules) and [`dedup`] into the [`journal`]; [`intake`] is the row
 //! of stages that joins them. Nothing here knows Python, a clock or a socket: time and randomness
 //! are arguments, and the journal speaks to its disk through a trait.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod association;
 pub mod command;
