@@ -1,0 +1,499 @@
+"""The typed door to the Rust core; the core's documentation lives here.
+
+What crosses: UIDs and AE titles as `str`, vaults and nodes as the 16 bytes of their UUID, times as
+microseconds since 1970-01-01T00:00:00Z (UTC), tags as `(group << 16) | element`. Bytes of instances
+never cross, except as ready PDUs on their way out. Blocking calls say so: call them in a thread.
+Errors are classes of `gateway.errors`.
+"""
+
+from collections.abc import Sequence
+from typing import final
+
+__version__: str
+
+# --- associations -----------------------------------------------------------------------------
+
+@final
+class ProposedContext:
+    """A presentation context as proposed (PS3.8 9.3.2.2). `crowded`: over 64 transfer syntaxes; refuse it."""
+
+    context_id: int
+    abstract_syntax: str
+    transfer_syntaxes: list[str]
+    crowded: bool
+
+@final
+class AnsweredContext:
+    """A presentation context as answered (PS3.8 9.3.3.2); `result` 0 acceptance .. 4."""
+
+    def __new__(cls, context_id: int, result: int, transfer_syntax: str) -> AnsweredContext: ...
+    context_id: int
+    result: int
+    transfer_syntax: str
+
+@final
+class Role:
+    """SCP/SCU role selection of one SOP class, as proposed or answered (PS3.7 D.3.3.4)."""
+
+    def __new__(cls, sop_class: str, scu: bool, scp: bool) -> Role: ...
+    sop_class: str
+    scu: bool
+    scp: bool
+
+@final
+class AssociateRequested:
+    """An A-ASSOCIATE-RQ arrived. Titles are trimmed; None where the 16 bytes are not an AE title at all."""
+
+    protocol_version: int
+    application_context: str
+    called: str | None
+    calling: str | None
+    contexts: list[ProposedContext]
+    roles: list[Role]
+    pdu_length_max: int
+    operations_window: tuple[int, int] | None
+    """(invoked, performed), 0 = unlimited; None if not proposed."""
+    extended: list[tuple[str, bytes]]
+    """SOP class extended negotiation items: (SOP class, information)."""
+    user_identity: tuple[int, bool] | None
+    """(type, response requested); the credentials themselves stay in Rust until somebody needs them."""
+    implementation_class_uid: str
+    implementation_version_name: str
+
+@final
+class AssociateAccepted:
+    """Our requestor's A-ASSOCIATE-AC."""
+
+    contexts: list[AnsweredContext]
+    roles: list[Role]
+    pdu_length_max: int
+    operations_window: tuple[int, int] | None
+    implementation_class_uid: str
+    implementation_version_name: str
+
+@final
+class AssociateRejected:
+    """Our requestor's A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
+
+    result: int
+    source: int
+    reason: int
+
+@final
+class CommandReceived:
+    """A DIMSE command for Python to serve, with its whole data set if it has one (never a C-STORE-RQ's).
+
+    `command_field` (0000,0100); fields that the command lacks are None.
+    """
+
+    context_id: int
+    command_field: int
+    message_id: int | None
+    message_id_responded_to: int | None
+    sop_class: str | None
+    sop_instance: str | None
+    status: int | None
+    error_comment: str | None
+    offending_elements: list[int]
+    priority: int | None
+    move_destination: str | None
+    data_set: bytes | None
+    """At most 1 MiB; None where the command announced none."""
+
+@final
+class ReleaseRequested:
+    """The peer asked for release and no operation is outstanding: answer with `release_response`."""
+
+@final
+class Released:
+    """The peer confirmed our release: close the transport."""
+
+@final
+class Aborted:
+    """The peer aborted (PS3.8 9.3.8): close the transport."""
+
+    source: int
+    reason: int
+
+@final
+class Failed:
+    """The peer broke the protocol: write `answer` (an A-ABORT, may be empty), then close."""
+
+    what: str
+    offset: int
+    """Bytes received before the offence."""
+    answer: bytes
+
+type Event = (
+    AssociateRequested
+    | AssociateAccepted
+    | AssociateRejected
+    | CommandReceived
+    | ReleaseRequested
+    | Released
+    | Aborted
+    | Failed
+)
+
+@final
+class Admission:
+    """What an accepted association may do: which vault its instances go to, under which rules.
+
+    `rules` are (rule code, "refuse" | "flag") pairs over the preset (`strict` | `migration`).
+    """
+
+    def __new__(
+        cls,
+        *,
+        vault: bytes,
+        calling: str,
+        called: str,
+        address: str,
+        preset: str,
+        rules: Sequence[tuple[str, str]],
+    ) -> Admission: ...
+
+@final
+class Progress:
+    """How an association is doing, for its timers."""
+
+    received: int
+    """Bytes received since it began."""
+    sent: int
+    """Bytes of ready output handed out or sent since it began."""
+    outstanding: int
+    """C-STOREs received and not yet answered."""
+    in_message: bool
+    """A PDU or message has begun and not ended: the progress floor applies."""
+    paused: bool
+    """It holds bytes it may not take yet (no room in the block pool, window full): do not read."""
+
+@final
+class Association:
+    """One association: the PS3.8 engine, its receive buffer, and the way into the journal.
+
+    It lends its receive buffer through the buffer protocol (writable, 256 KiB at most): give the
+    object itself to `BufferedProtocol.get_buffer`.
+    """
+
+    @staticmethod
+    def acceptor(node: Node, number: int) -> Association:
+        """An acceptor in state Sta2; `number` is unique on this node and epoch."""
+
+    @staticmethod
+    def requestor(
+        *,
+        called: str,
+        calling: str,
+        contexts: Sequence[ProposedContextSpec],
+        operations_window: tuple[int, int] | None = None,
+        roles: Sequence[Role] = (),
+    ) -> tuple[Association, bytes]:
+        """A requestor and its A-ASSOCIATE-RQ."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def buffer_updated(self, nbytes: int) -> list[Event] | None:
+        """Take `nbytes` just received. None on the common path. Never blocks."""
+
+    def resume(self) -> list[Event] | None:
+        """Go on after a pause; call when `Wake.resume` names this association."""
+
+    def connect_output(self, fd: int | None) -> None:
+        """Let workers answer C-STOREs straight on this plain TCP socket (the descriptor is
+        duplicated); with None (TLS) every answer comes through `Node.drain`."""
+
+    def accept(
+        self,
+        contexts: Sequence[AnsweredContext],
+        roles: Sequence[Role],
+        operations_window: tuple[int, int] | None,
+        extended: Sequence[tuple[str, bytes]],
+        user_identity_answered: bool,
+        admission: Admission | None,
+    ) -> bytes:
+        """The A-ASSOCIATE-AC to write. Without `admission` a C-STORE is answered 0124H."""
+
+    def reject(self, result: int, source: int, reason: int) -> bytes: ...
+    def abort(self, source: int, reason: int) -> bytes: ...
+    def release(self) -> bytes: ...
+    def release_response(self) -> bytes: ...
+    def closed(self) -> None:
+        """The transport is gone: whatever was being received is dropped and leaves nothing behind."""
+
+    def context_for(self, sop_class: str, transfer_syntax: str, scu: bool = True) -> int | None:
+        """The accepted context on which we may, as SCU, send such an instance."""
+
+    def contexts(self, sop_class: str) -> list[str]:
+        """Transfer syntaxes accepted for a SOP class on which we may act as SCU."""
+
+    def response(
+        self,
+        context_id: int,
+        command_field: int,
+        message_id_responded_to: int,
+        sop_class: str | None,
+        status: int,
+        *,
+        sop_instance: str | None = None,
+        error_comment: str | None = None,
+        sub_operations: tuple[int | None, int, int, int] | None = None,
+        data_set: bytes | None = None,
+    ) -> bytes:
+        """A response as ready PDUs. `sub_operations` = (remaining or None, completed, failed, warning)."""
+
+    def echo_request(self, context_id: int, message_id: int) -> bytes: ...
+    def store(
+        self,
+        context_id: int,
+        message_id: int,
+        source: InstanceSource,
+        *,
+        move_originator: tuple[str, int] | None = None,
+    ) -> StoreTransfer: ...
+    def progress(self) -> Progress: ...
+
+@final
+class ProposedContextSpec:
+    """A presentation context for our requestor to propose."""
+
+    def __new__(cls, context_id: int, abstract_syntax: str, transfer_syntaxes: Sequence[str]) -> ProposedContextSpec: ...
+
+@final
+class InstanceSource:
+    """An instance's data set, to be sent: from the journal or from a Part 10 file."""
+
+    sop_class: str
+    sop_instance: str
+    transfer_syntax: str
+    length: int
+    """Bytes of the data set."""
+
+    @staticmethod
+    def from_file(path: str) -> InstanceSource:
+        """Blocking. Reads the file meta information (strictly, bounded); UnreadableFile if it isn't Part 10."""
+
+@final
+class StoreTransfer:
+    """One C-STORE-RQ on its way out."""
+
+    def next(self) -> bytes | None:
+        """Blocking. The next ready PDUs (about 1 MiB), None at the end. Bytes whose digest or CRC
+        does not hold are never given out: raises `DamagedInstance`."""
+
+# --- the node ---------------------------------------------------------------------------------
+
+@final
+class Recovery:
+    """What was found in the journal at start."""
+
+    instances: int
+    quarantined: int
+    damaged: list[tuple[int, int, str]]
+    """(epoch, position, why) of closing records that point at bytes the power cut took."""
+    torn_records: int
+    segments: int
+    epoch_highest: int
+    seconds: float
+
+@final
+class Room:
+    """The journal's room, bytes."""
+
+    capacity: int
+    live: int
+    dead: int
+    fill: float
+    """0..1; new instances are answered A700H from 0.9."""
+    writable: bool
+    why: str | None
+    """Why it is read-only."""
+    write_mode: str
+    """`direct-dsync` or `buffered-fdatasync`, as probed at start."""
+
+@final
+class StudyOpening:
+    """A study's first instance is on its way: tell `study_opened` what the catalogue knows."""
+
+    vault: bytes
+    study: str
+
+@final
+class Wake:
+    """What `Node.drain` found."""
+
+    opening: list[StudyOpening]
+    resume: list[int]
+    """Numbers of associations that may go on."""
+    output: list[tuple[int, bytes]]
+    """(association number, bytes to write), in order."""
+    closed_instances: int
+    """Closed since the last drain: something for `take_flush`."""
+    journal_stopped: str | None
+
+@final
+class Batch:
+    """Instances of one study, closed since the last flush."""
+
+    vault: bytes
+    study: str
+    first_position: int
+    last_position: int
+    instances: int
+    length: int
+    """Bytes of data sets together."""
+    received_first: int
+    received_last: int
+    block: bytes
+    """The index block (docs/design/index-block.md)."""
+    sop_instances: list[str]
+    locator_hashes: list[int]
+    captured: list[tuple[int, bytes, bytes]]
+    """(tag, VR, value as received) of the first instance, for the study row."""
+    flags: int
+
+@final
+class Quarantined:
+    """An instance held apart."""
+
+    vault: bytes
+    study: str
+    series: str
+    sop_instance: str
+    sop_class: str
+    transfer_syntax: str
+    length: int
+    position: int
+    received_at: int
+    calling: str
+    called: str
+    address: str
+    conflicts_with: tuple[int, int] | None
+    """(epoch, position) of the kept instance, if it lies in this node's journal."""
+
+@final
+class Flush:
+    """Everything closed up to a position of this node's epoch, to be landed in one transaction."""
+
+    epoch: int
+    through: int
+    batches: list[Batch]
+    quarantined: list[Quarantined]
+
+@final
+class KnownInstance:
+    """One instance as an index block tells it."""
+
+    series: str
+    sop_instance: str
+    sop_class: str
+    transfer_syntax: str
+    digest: bytes
+    """First 16 bytes of BLAKE3 of the data set."""
+    length: int
+    epoch: int
+    position: int
+    received_at: int
+    flags: int
+    modality: str | None
+    series_number: int | None
+    series_description: bytes | None
+    instance_number: int | None
+
+@final
+class Difference:
+    """One element in which two data sets differ. `path` like `(0008,1140)[2].(0008,1155)`."""
+
+    path: str
+    kind: str
+    """`added`, `removed` or `changed`, seen from the kept instance."""
+    kept: str
+    newcomer: str
+
+@final
+class Node:
+    """A node's intake: journal, duplicates table, digest workers, one wake-up descriptor.
+
+    C-STORE 0000H MUST mean: validated whole, hashed, every data block and the closing record durable
+    in this node's journal. It survives loss of the process and of power, not of the node's disk.
+    """
+
+    def __new__(
+        cls,
+        folder: str,
+        *,
+        node: bytes,
+        epoch: int,
+        capacity: int,
+        segment: int,
+        block_pool: int,
+        locator_key: bytes,
+        workers: int = 0,
+    ) -> Node:
+        """Blocking: recovers the journal in `folder`. `workers` 0 = one a core. JournalRot if a
+        record that was known durable is bad: the node must not start."""
+
+    recovery: Recovery
+    wake_fd: int
+    """Readable whenever `drain` has something."""
+
+    def drain(self) -> Wake: ...
+    def study_opened(
+        self,
+        vault: bytes,
+        study: str,
+        blocks: Sequence[tuple[bytes, int, bytes]],
+        equivalents: Sequence[tuple[str, bytes, str, str]],
+        disputed: Sequence[str],
+    ) -> None:
+        """`blocks`: (node, epoch, index block); `equivalents`: (SOP instance, digest, transfer syntax, SOP class)."""
+
+    def study_failed(self, vault: bytes, study: str) -> None:
+        """The catalogue could not be asked: whoever waits is answered A700H."""
+
+    def recovered_after(self, epoch: int, position: int) -> None:
+        """Queue the recovered instances of an earlier epoch, after `position`, for `take_flush`."""
+
+    def take_flush(self, instances_max: int = 20_000) -> Flush | None:
+        """Everything closed and not yet landed, oldest epoch first. Call in a thread when large.
+        Ask again only after `landed` or `land_failed`."""
+
+    def landed(self, epoch: int, through: int) -> None: ...
+    def land_failed(self) -> None:
+        """Give the last flush again at the next `take_flush`."""
+
+    def evict(self, now: int) -> None:
+        """Forget what the catalogue told of studies that are catalogued and ten minutes quiet."""
+
+    def source(self, epoch: int, position: int) -> InstanceSource:
+        """The instance's bytes in this journal; InstanceAbsent if forgotten. Kept or quarantined."""
+
+    def differences(self, kept: tuple[int, int], newcomer: tuple[int, int], limit: int = 100) -> list[Difference]:
+        """Blocking. Element by element across the uncompressed syntaxes; empty = equivalent."""
+
+    def accept_equivalent(self, newcomer: tuple[int, int]) -> None:
+        """From now on this quarantined newcomer's content is answered 0000H."""
+
+    def discard(self, instances: Sequence[tuple[int, int]], reason: str) -> None:
+        """Blocking, durable when it returns. Only quarantined instances: NotDiscardable otherwise."""
+
+    def journal_entries(self, limit: int = 100) -> list[tuple[int, int, str, str, str, int, str]]:
+        """Newest first: (epoch, position, study, SOP instance, transfer syntax, length, kept|quarantined)."""
+
+    def room(self) -> Room: ...
+    def counters(self) -> dict[str, int]:
+        """Monotonic counters of the stages: names as in docs/operating/metrics.md."""
+
+    def stop(self) -> None:
+        """Blocking. No new instances; what is queued becomes durable; threads end."""
+
+def decode_block(block: bytes) -> list[KnownInstance]:
+    """What an index block says; ValueError if it is not one."""
+
+def locator_hash(key: bytes, vault: bytes, sop_instance: str) -> int:
+    """Signed 64-bit keyed hash of a SOP Instance UID within its vault."""
+
+def rule_codes() -> list[tuple[str, int, str, str, str]]:
+    """The content rules: (code, flag bit, strict severity, migration severity, sentence)."""
+
+def transfer_syntaxes() -> list[tuple[str, str, bool, bool]]:
+    """All the core can scan: (UID, encoding, encapsulated, pixels elsewhere)."""
