@@ -34,7 +34,7 @@ pub const CLOSING_RECORD_LENGTH_MAX: usize = 4 << 20;
 /// Error Comment (0000,0902), characters (VR LO).
 pub const ERROR_COMMENT_LENGTH_MAX: usize = 64;
 
-const _: () = assert!(BLOCK_LENGTH % JOURNAL_ALIGNMENT == 0);
+const _: () = assert!(BLOCK_LENGTH.is_multiple_of(JOURNAL_ALIGNMENT));
 const _: () = assert!(COMMAND_SET_LENGTH_MAX < ASSOCIATE_LENGTH_MAX);
 const _: () = assert!(CAPTURED_VALUE_MAX < CAPTURED_TOTAL_MAX);
 const _: () = assert!(

@@ -1,0 +1,73 @@
+//! The inflater: a deflated data set (PS3.5 A.5) as a stream of inflated pieces, none of them kept.
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::framing::Framing;
+use crate::refusal::Refusal;
+
+/// Inflated bytes handed on at once.
+const WINDOW: usize = 32 << 10;
+
+/// One raw deflate stream (RFC 1951, no zlib header) and its end.
+pub struct Inflater {
+    stream: Decompress,
+    window: Box<[u8]>,
+    ended: bool,
+    /// Bytes after the end; one NUL is lawful where the stream has odd length.
+    trailing: u64,
+}
+
+impl std::fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inflater").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+impl Default for Inflater {
+    fn default() -> Self {
+        let window = vec![0; WINDOW].into_boxed_slice();
+        Self { stream: Decompress::new(false), window, ended: false, trailing: 0 }
+    }
+}
+
+impl Inflater {
+    /// Takes from the front of `input` and returns the next inflated piece; an empty piece asks
+    /// for more.
+    ///
+    /// # Errors
+    /// [`Framing::DeflateCorrupt`], or [`Framing::DeflateTrailing`] for bytes after the end.
+    pub fn next(&mut self, input: &mut &[u8]) -> Result<&[u8], Refusal> {
+        if self.ended {
+            return self.after_end(input);
+        }
+        let (taken, given) = (self.stream.total_in(), self.stream.total_out());
+        let status = self.stream.decompress(input, &mut self.window, FlushDecompress::None);
+        *input = &input[(self.stream.total_in() - taken) as usize..];
+        let inflated = (self.stream.total_out() - given) as usize;
+        match status {
+            Ok(Status::Ok | Status::BufError) => {}
+            Ok(Status::StreamEnd) => self.ended = true,
+            Err(_) => return Err(Framing::DeflateCorrupt.refuse(None)),
+        }
+        Ok(&self.window[..inflated])
+    }
+
+    fn after_end(&mut self, input: &mut &[u8]) -> Result<&[u8], Refusal> {
+        let pad = self.stream.total_in() % 2;
+        let lawful = input.iter().all(|&byte| byte == 0);
+        self.trailing += input.len() as u64;
+        *input = &[];
+        if !lawful || self.trailing > pad {
+            return Err(Framing::DeflateTrailing.refuse(None));
+        }
+        Ok(&[])
+    }
+
+    /// Whether the stream came to its end.
+    ///
+    /// # Errors
+    /// [`Framing::DeflateTruncated`].
+    pub fn finish(&self) -> Result<(), Refusal> {
+        if self.ended { Ok(()) } else { Err(Framing::DeflateTruncated.refuse(None)) }
+    }
+}
