@@ -9,12 +9,13 @@ use std::io::{self, Read};
 
 use super::capture::to_little_endian;
 use super::dictionary::vr_of;
-use super::framing::Framing;
+use super::framing::{Fault, Framing};
 use super::inflate::Inflater;
 use super::tag;
+use super::token::Token;
 use super::transfer_syntax::{Encoding, TransferSyntax};
 use super::vr::{Vr, is_text, word};
-use super::walker::{Token, Walker};
+use super::walker::Walker;
 use crate::limits::{INSTANCE_LENGTH_MAX, SEQUENCE_DEPTH_MAX};
 use crate::refusal::Refusal;
 
@@ -78,6 +79,12 @@ pub enum CanonicalError {
 impl From<Refusal> for CanonicalError {
     fn from(refusal: Refusal) -> Self {
         CanonicalError::Refused(refusal)
+    }
+}
+
+impl From<Fault> for CanonicalError {
+    fn from(fault: Fault) -> Self {
+        CanonicalError::Refused(fault.into())
     }
 }
 

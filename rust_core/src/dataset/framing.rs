@@ -107,6 +107,12 @@ impl Framing {
         }
     }
 
+    /// The fault at an element.
+    #[cold]
+    pub const fn at(self, offending: Option<u32>) -> Fault {
+        Fault { framing: self, offending }
+    }
+
     /// The refusal, naming the element where it showed.
     #[cold]
     pub fn refuse(self, offending: Option<u32>) -> Refusal {
@@ -115,6 +121,22 @@ impl Framing {
             None => self.text().to_owned(),
         };
         Refusal::new(self.code(), self.status(), offending, comment)
+    }
+}
+
+/// A framing fault and where it showed: small, because the walker returns through it for every
+/// token; the words are found when it becomes a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong.
+    pub framing: Framing,
+    /// The element where it showed.
+    pub offending: Option<u32>,
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        fault.framing.refuse(fault.offending)
     }
 }
 

@@ -15,6 +15,7 @@ pub mod observation;
 pub mod order;
 pub mod scanner;
 pub mod tag;
+pub mod token;
 pub mod transfer_syntax;
 pub mod vr;
 pub mod walker;

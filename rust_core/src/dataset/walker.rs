@@ -1,67 +1,19 @@
 //! The walker: the grammar of a data set (PS3.5 7, A), pull style over borrowed bytes.
 //!
 //! [`Walker::next`] takes what it can from the front of the input and returns one token; it keeps
-//! at most one split element header (12 bytes) and one [`Frame`] per open sequence and item, never
+//! at most one split element header (12 bytes) and one frame per open sequence and item, never
 //! a value. Chunking does not matter: the same bytes give the same tokens, except that values come
 //! in other pieces. No length is believed before it has been held against what encloses it.
 
 use super::dictionary::vr_of;
-use super::framing::Framing;
+use super::framing::{Fault, Framing};
 use super::tag::{self, group};
+use super::token::Token;
 use super::transfer_syntax::Encoding;
 use super::vr::{LengthField, Vr, length_field};
-use crate::refusal::Refusal;
 
 const UNDEFINED: u32 = 0xFFFF_FFFF;
 const HEADER_MAX: usize = 12;
-
-/// What the walker found next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Token<'a> {
-    /// An element with a plain value; its bytes follow as [`Token::Value`].
-    Element {
-        /// Its tag.
-        tag: u32,
-        /// VR as sent, else by dictionary, else `UN`.
-        vr: Vr,
-        /// Length of the value, bytes.
-        length: u32,
-    },
-    /// A piece of the value of the element or fragment before it; at least one for each.
-    Value {
-        /// The piece, possibly empty.
-        bytes: &'a [u8],
-        /// Whether the value ends with it.
-        last: bool,
-    },
-    /// A sequence begins.
-    SequenceStart {
-        /// Its tag.
-        tag: u32,
-        /// `SQ` or `UN`.
-        vr: Vr,
-    },
-    /// An item of the innermost sequence begins.
-    ItemStart,
-    /// The innermost item ends.
-    ItemEnd,
-    /// The innermost sequence ends.
-    SequenceEnd,
-    /// Encapsulated Pixel Data begins.
-    FragmentsStart {
-        /// Its tag.
-        tag: u32,
-        /// `OB` or `OW`.
-        vr: Vr,
-    },
-    /// A fragment (the first is the Basic Offset Table); its bytes follow as [`Token::Value`].
-    Fragment {
-        /// Its length, bytes.
-        length: u32,
-    },
-    /// Encapsulated Pixel Data ends.
-    FragmentsEnd,
-}
 
 /// How elements are encoded at one level; sequences of VR UN are implicit inside (PS3.5 6.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,9 +125,9 @@ impl Walker {
     ///
     /// # Errors
     /// [`Framing::Truncated`] within an element, item or sequence.
-    pub fn finish(&self) -> Result<(), Refusal> {
+    pub fn finish(&self) -> Result<(), Fault> {
         let open = self.value.is_some() || self.pending_length > 0 || !self.below.is_empty();
-        if open { Err(Framing::Truncated.refuse(self.place())) } else { Ok(()) }
+        if open { Err(Framing::Truncated.at(self.place())) } else { Ok(()) }
     }
 
     /// Takes what it can from the front of `input` and returns the next token; `None` asks for
@@ -184,7 +136,7 @@ impl Walker {
     /// # Errors
     /// A [`Framing`] fault; the walk is then over.
     #[inline]
-    pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Token<'a>>, Refusal> {
+    pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Token<'a>>, Fault> {
         if let Some(remaining) = self.value {
             return Ok(self.piece(remaining, input));
         }
@@ -215,15 +167,15 @@ impl Walker {
     }
 
     /// Too little is left of the level for another header: it ends exactly here, or it is broken.
-    fn at_end<'a>(&mut self, input: &[u8]) -> Result<Option<Token<'a>>, Refusal> {
+    fn at_end<'a>(&mut self, input: &[u8]) -> Result<Option<Token<'a>>, Fault> {
         let exactly = self.position == self.top.end;
         match self.top.kind {
             Kind::DataSet if input.is_empty() => Ok(None),
-            Kind::DataSet => Err(Framing::TooLarge.refuse(None)),
+            Kind::DataSet => Err(Framing::TooLarge.at(None)),
             Kind::Sequence if exactly && !self.top.delimited => Ok(Some(self.close())),
             Kind::Item if exactly && !self.top.delimited => Ok(Some(self.close())),
             Kind::Sequence | Kind::Item | Kind::Fragments { .. } => {
-                Err(self.limit_fault(Framing::ItemLength).refuse(Some(self.top.tag)))
+                Err(self.limit_fault(Framing::ItemLength).at(Some(self.top.tag)))
             }
         }
     }
@@ -239,9 +191,9 @@ impl Walker {
     }
 
     #[inline]
-    fn header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, Refusal> {
+    fn header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, Fault> {
         if self.padded && !input.is_empty() {
-            return Err(Framing::PaddingNotLast.refuse(Some(tag::DATA_SET_TRAILING_PADDING)));
+            return Err(Framing::PaddingNotLast.at(Some(tag::DATA_SET_TRAILING_PADDING)));
         }
         if self.pending_length == 0
             && let Some(bytes) = input.first_chunk::<HEADER_MAX>()
@@ -254,7 +206,7 @@ impl Walker {
     }
 
     /// A header that may be spread over several inputs.
-    fn split_header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, Refusal> {
+    fn split_header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, Fault> {
         if !self.gather(8, input) {
             return Ok(None);
         }
@@ -278,7 +230,7 @@ impl Walker {
 
     /// Judges the first eight bytes of a header: lawful tag, known VR, room for the rest of it.
     #[inline]
-    fn header_size(&mut self, bytes: &[u8; HEADER_MAX]) -> Result<usize, Refusal> {
+    fn header_size(&mut self, bytes: &[u8; HEADER_MAX]) -> Result<usize, Fault> {
         let tag = self.tag_of(bytes);
         if matches!(self.top.kind, Kind::Sequence | Kind::Fragments { .. }) || group(tag) == 0xFFFE
         {
@@ -288,7 +240,7 @@ impl Walker {
             self.plausible(tag, bytes)?;
         }
         if group(tag) < 8 || group(tag) == 0xFFFF {
-            return Err(Framing::UnlawfulGroup.refuse(Some(tag)));
+            return Err(Framing::UnlawfulGroup.at(Some(tag)));
         }
         if self.top.form == Form::ImplicitLittle {
             return Ok(8);
@@ -296,29 +248,29 @@ impl Walker {
         match length_field([bytes[4], bytes[5]]) {
             Some(LengthField::Short) => Ok(8),
             Some(LengthField::Long) if self.top.end - self.position >= 12 => Ok(12),
-            Some(LengthField::Long) => Err(self.limit_fault(Framing::ItemLength).refuse(Some(tag))),
-            None => Err(Framing::UnknownVr.refuse(Some(tag))),
+            Some(LengthField::Long) => Err(self.limit_fault(Framing::ItemLength).at(Some(tag))),
+            None => Err(Framing::UnknownVr.at(Some(tag))),
         }
     }
 
     /// Whether the very first element can be what the transfer syntax says. A composite instance
     /// begins in group 0008 (SOP Common is mandatory), which makes a wrong syntax easy to tell.
     #[cold]
-    fn plausible(&self, tag: u32, bytes: &[u8; HEADER_MAX]) -> Result<(), Refusal> {
+    fn plausible(&self, tag: u32, bytes: &[u8; HEADER_MAX]) -> Result<(), Fault> {
         if matches!(group(tag), 0x0200 | 0x0800 | 0x1000) {
-            return Err(Framing::ByteOrder.refuse(None));
+            return Err(Framing::ByteOrder.at(None));
         }
         let letters = [bytes[4], bytes[5]];
         let known = length_field(letters).is_some();
         match self.top.form {
             Form::ImplicitLittle if known && vr_of(tag) == Some(letters) => {
-                Err(Framing::ExplicitSent.refuse(Some(tag)))
+                Err(Framing::ExplicitSent.at(Some(tag)))
             }
             Form::ExplicitLittle | Form::ExplicitBig if !known && group(tag) == 8 => {
                 let length = u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
                 let sent = length < 1 << 20 || length == UNDEFINED;
                 let fault = if sent { Framing::ImplicitSent } else { Framing::UnknownVr };
-                Err(fault.refuse(Some(tag)))
+                Err(fault.at(Some(tag)))
             }
             Form::ImplicitLittle | Form::ExplicitLittle | Form::ExplicitBig => Ok(()),
         }
@@ -364,7 +316,7 @@ impl Walker {
     }
 
     #[inline]
-    fn element<'a>(&mut self, header: &Header) -> Result<Token<'a>, Refusal> {
+    fn element<'a>(&mut self, header: &Header) -> Result<Token<'a>, Fault> {
         let Header { tag, length, .. } = *header;
         if group(tag) == 0xFFFE {
             return self.item_delimiter(header);
@@ -376,7 +328,7 @@ impl Walker {
         }
         if tag == tag::DATA_SET_TRAILING_PADDING {
             if !self.below.is_empty() {
-                return Err(Framing::PaddingNotLast.refuse(Some(tag)));
+                return Err(Framing::PaddingNotLast.at(Some(tag)));
             }
             self.padded = true;
         }
@@ -393,18 +345,18 @@ impl Walker {
 
     /// PS3.5 A.4: top-level pixels of an encapsulated syntax come in fragments; those of an icon
     /// may; nothing else does.
-    fn pixels_lawful(&self, length: u32) -> Result<(), Refusal> {
+    fn pixels_lawful(&self, length: u32) -> Result<(), Fault> {
         let may = self.encapsulated && self.top.form == Form::ExplicitLittle;
         if length == UNDEFINED && !may {
-            return Err(Framing::Encapsulated.refuse(Some(tag::PIXEL_DATA)));
+            return Err(Framing::Encapsulated.at(Some(tag::PIXEL_DATA)));
         }
         if length != UNDEFINED && self.encapsulated && self.below.is_empty() {
-            return Err(Framing::NotEncapsulated.refuse(Some(tag::PIXEL_DATA)));
+            return Err(Framing::NotEncapsulated.at(Some(tag::PIXEL_DATA)));
         }
         Ok(())
     }
 
-    fn undefined<'a>(&mut self, tag: u32, vr: Vr) -> Result<Token<'a>, Refusal> {
+    fn undefined<'a>(&mut self, tag: u32, vr: Vr) -> Result<Token<'a>, Fault> {
         match &vr {
             b"OB" | b"OW" if tag == tag::PIXEL_DATA => {
                 self.open(Kind::Fragments { first: true }, tag, self.top.form, None)?;
@@ -414,7 +366,7 @@ impl Walker {
             b"UN" if tag != tag::PIXEL_DATA && tag != tag::DATA_SET_TRAILING_PADDING => {
                 self.open_sequence(tag, vr, Form::ImplicitLittle, None)
             }
-            _ => Err(Framing::UndefinedLength.refuse(Some(tag))),
+            _ => Err(Framing::UndefinedLength.at(Some(tag))),
         }
     }
 
@@ -424,22 +376,16 @@ impl Walker {
         vr: Vr,
         form: Form,
         length: Option<u32>,
-    ) -> Result<Token<'a>, Refusal> {
+    ) -> Result<Token<'a>, Fault> {
         if self.depth == self.depth_max {
-            return Err(Framing::Depth.refuse(Some(tag)));
+            return Err(Framing::Depth.at(Some(tag)));
         }
         self.open(Kind::Sequence, tag, form, length)?;
         self.depth += 1;
         Ok(Token::SequenceStart { tag, vr })
     }
 
-    fn open(
-        &mut self,
-        kind: Kind,
-        tag: u32,
-        form: Form,
-        length: Option<u32>,
-    ) -> Result<(), Refusal> {
+    fn open(&mut self, kind: Kind, tag: u32, form: Form, length: Option<u32>) -> Result<(), Fault> {
         let end = match length {
             Some(length) => self.claim(length)?,
             None => self.top.end,
@@ -451,10 +397,10 @@ impl Walker {
 
     /// Where a claimed length ends, if what encloses it has room for that.
     #[inline]
-    fn claim(&self, length: u32) -> Result<u64, Refusal> {
+    fn claim(&self, length: u32) -> Result<u64, Fault> {
         let end = self.position + u64::from(length);
         if end > self.top.end {
-            return Err(self.limit_fault(Framing::Overrun).refuse(self.place()));
+            return Err(self.limit_fault(Framing::Overrun).at(self.place()));
         }
         Ok(end)
     }
@@ -475,24 +421,24 @@ impl Walker {
         }
     }
 
-    fn item_delimiter<'a>(&mut self, header: &Header) -> Result<Token<'a>, Refusal> {
+    fn item_delimiter<'a>(&mut self, header: &Header) -> Result<Token<'a>, Fault> {
         let lawful = header.tag == tag::ITEM_DELIMITATION
             && self.top.kind == Kind::Item
             && self.top.delimited;
         self.delimiter(header, lawful)
     }
 
-    fn delimiter<'a>(&mut self, header: &Header, lawful: bool) -> Result<Token<'a>, Refusal> {
+    fn delimiter<'a>(&mut self, header: &Header, lawful: bool) -> Result<Token<'a>, Fault> {
         if !lawful {
-            return Err(Framing::StrayDelimiter.refuse(Some(header.tag)));
+            return Err(Framing::StrayDelimiter.at(Some(header.tag)));
         }
         if header.length != 0 {
-            return Err(Framing::DelimiterLength.refuse(Some(header.tag)));
+            return Err(Framing::DelimiterLength.at(Some(header.tag)));
         }
         Ok(self.close())
     }
 
-    fn item<'a>(&mut self, header: &Header) -> Result<Token<'a>, Refusal> {
+    fn item<'a>(&mut self, header: &Header) -> Result<Token<'a>, Fault> {
         match header.tag {
             tag::ITEM => {
                 let length = (header.length != UNDEFINED).then_some(header.length);
@@ -501,14 +447,14 @@ impl Walker {
             }
             tag::SEQUENCE_DELIMITATION => self.delimiter(header, self.top.delimited),
             tag::ITEM_DELIMITATION => self.delimiter(header, false),
-            _ => Err(Framing::ItemExpected.refuse(Some(self.top.tag))),
+            _ => Err(Framing::ItemExpected.at(Some(self.top.tag))),
         }
     }
 
-    fn fragment<'a>(&mut self, header: &Header, first: bool) -> Result<Token<'a>, Refusal> {
+    fn fragment<'a>(&mut self, header: &Header, first: bool) -> Result<Token<'a>, Fault> {
         match header.tag {
             tag::ITEM if header.length == UNDEFINED => {
-                Err(Framing::UndefinedLength.refuse(Some(self.top.tag)))
+                Err(Framing::UndefinedLength.at(Some(self.top.tag)))
             }
             tag::ITEM => {
                 self.claim(header.length)?;
@@ -517,11 +463,11 @@ impl Walker {
                 Ok(Token::Fragment { length: header.length })
             }
             tag::SEQUENCE_DELIMITATION if first => {
-                Err(Framing::OffsetTableMissing.refuse(Some(self.top.tag)))
+                Err(Framing::OffsetTableMissing.at(Some(self.top.tag)))
             }
             tag::SEQUENCE_DELIMITATION => self.delimiter(header, true),
             tag::ITEM_DELIMITATION => self.delimiter(header, false),
-            _ => Err(Framing::ItemExpected.refuse(Some(self.top.tag))),
+            _ => Err(Framing::ItemExpected.at(Some(self.top.tag))),
         }
     }
 }

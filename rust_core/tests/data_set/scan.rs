@@ -458,6 +458,24 @@ fn a_deflated_bomb_is_refused_at_the_limit_of_inflated_bytes() {
 }
 
 #[test]
+fn two_hundred_thousand_elements_are_taken_and_counted() {
+    let mut bytes = encode(&small()[..5], EXPLICIT);
+    let elements = 200_000;
+    for i in 0..elements {
+        put_header(
+            &mut bytes,
+            0x0011_1000 + (i % 0xE000) + (i / 0xE000 * 0x2_0000),
+            *b"UN",
+            0,
+            EXPLICIT,
+        );
+    }
+    let scanned = scan(EXPLICIT, &bytes).unwrap();
+    assert_eq!(scanned.elements, u64::from(elements) + 5);
+    assert_eq!(scanned.observations.unsorted, None);
+}
+
+#[test]
 fn a_refusal_stands() {
     let mut scanner = Scanner::new(EXPLICIT, false, ScanLimits::default());
     let first = scanner.update(&[0xFF; 64]).unwrap_err();
