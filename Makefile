@@ -1,0 +1,123 @@
+# Kuvavaranto: every target does its own set-up; a second run starts in seconds.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+VENV := .venv
+BIN := $(VENV)/bin
+ENVIRONMENT := $(VENV)/.environment
+EXTENSION := $(VENV)/.extension
+LOCKS := requirements/runtime.txt requirements/development.txt
+RUST := Cargo.toml Cargo.lock $(shell find rust_core \( -name '*.rs' -o -name Cargo.toml \) -not -path '*/target/*' -not -path '*/tests/*' -not -path '*/benches/*' -not -path '*/fuzz/*')
+PIP := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv
+
+# Both cargo and maturin build for this interpreter, or each would undo the other's build cache.
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+export CARGO_TERM_COLOR ?= auto
+# Running as root, in a container or on CI, is fine: all goes into the virtual environment.
+export PIP_ROOT_USER_ACTION := ignore
+
+define step
+@printf '\n\033[1m== %s\033[0m\n' '$(1)'
+endef
+
+.PHONY: help
+help:  ## show this
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- set-up -------------------------------------------------------------------------------------
+
+$(ENVIRONMENT): $(LOCKS) scripts/prerequisites
+	$(call step,virtual environment: $(VENV))
+	@python=$$(scripts/prerequisites $(PYTHON)); \
+	"$$python" -m venv --clear $(VENV)
+	@$(PIP) install --quiet --require-hashes --no-deps $(LOCKS:%=-r %)
+	@$(PIP) check
+	@touch $@
+
+$(EXTENSION): $(ENVIRONMENT) $(RUST) pyproject.toml
+	$(call step,release build of gateway._core)
+	@PIP_QUIET=1 PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/maturin develop --release --quiet >/dev/null
+	@touch $@
+
+.PHONY: setup
+setup: $(EXTENSION)  ## virtual environment, pinned dependencies, release build of the extension
+
+# --- using it -----------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(EXTENSION)  ## start everything, send, fetch back, break it, compare (under 2 minutes)
+	@$(BIN)/kuva demo $(ARGS)
+
+.PHONY: serve
+serve: $(EXTENSION)  ## run the gateway with embedded PostgreSQL on loopback (ARGS='--config kuva.toml')
+	@$(BIN)/kuva serve $(ARGS)
+
+# --- checking it --------------------------------------------------------------------------------
+
+.PHONY: test
+test: lint test-rust test-python  ## everything that CI checks: lint, then all tests
+
+.PHONY: lint
+lint: lint-python lint-rust  ## formatting, types, import contract, stubs, clippy
+
+.PHONY: lint-python
+lint-python: $(EXTENSION)
+	$(call step,ruff)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	$(call step,mypy --strict)
+	@$(BIN)/mypy
+	$(call step,stubtest: the typed door to the core)
+	@$(BIN)/stubtest gateway._core --concise
+	$(call step,import contract)
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+.PHONY: lint-rust
+lint-rust: $(ENVIRONMENT)
+	$(call step,rustfmt)
+	@cargo fmt --all --check
+	$(call step,clippy)
+	@cargo clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: test-rust
+test-rust: $(ENVIRONMENT)
+	$(call step,cargo test)
+	@cargo test --locked --package kuva-core
+
+.PHONY: test-python
+test-python: $(EXTENSION)
+	$(call step,pytest)
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: check-fresh
+check-fresh:  ## clone into a temporary folder and run `make demo` and `make test` there
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	git clone --quiet . "$$folder/kuvavaranto"; \
+	cd "$$folder/kuvavaranto"; \
+	env -u VIRTUAL_ENV -u MAKEFLAGS -u MAKELEVEL -u PYO3_PYTHON $(MAKE) demo; \
+	env -u VIRTUAL_ENV -u MAKEFLAGS -u MAKELEVEL -u PYO3_PYTHON $(MAKE) test
+
+# --- upkeep -------------------------------------------------------------------------------------
+
+.PHONY: format
+format: $(ENVIRONMENT)  ## rewrite the sources in the house's format
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+	@cargo fmt --all
+
+.PHONY: requirements
+requirements: $(ENVIRONMENT)  ## pin requirements/*.in again, with hashes and without any index's address
+	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(BIN)/python -m venv "$$tools"; "$$tools/bin/pip" install --quiet pip-tools; \
+	for name in runtime development; do \
+	  env -u PIP_FIND_LINKS "$$tools/bin/pip-compile" --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
+	    --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	    --output-file requirements/$$name.txt requirements/$$name.in; \
+	done
+
+.PHONY: clean
+clean:  ## remove what was built (not the data folder .kuva)
+	@rm -rf $(VENV) target gateway/_core*.so .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

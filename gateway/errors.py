@@ -1,0 +1,152 @@
+"""The exception tree: the class answers whose fault it is, and whether the same may be tried again.
+
+Messages name identifiers that matter, never patient data. Foreign exceptions are translated in the
+room that imports the library; what is raised on purpose anywhere in this program is a `GatewayError`.
+"""
+
+from enum import Enum
+from typing import ClassVar
+
+
+class Fault(Enum):
+    """Whose fault an error is; each protocol's table of answers begins with this."""
+
+    LOCAL = "local"
+    """Ours: a wrong call, a wrong setting, a defect."""
+    REMOTE = "remote"
+    """The peer's: what it sent or asked for is refused."""
+    RESOURCE = "resource"
+    """Nobody's: something that we need is full, away, slow or broken."""
+
+
+class GatewayError(Exception):
+    """Root of everything that this program raises on purpose."""
+
+    fault: ClassVar[Fault] = Fault.LOCAL
+    may_retry: ClassVar[bool] = False
+    """Whether the same thing, asked again later without any change, may succeed."""
+
+
+# --- ours ---------------------------------------------------------------------------------------
+
+
+class LocalError(GatewayError):
+    """Our own call was wrong; a defect, not to be retried."""
+
+
+class SettingsError(LocalError):
+    """The configuration is wrong; a person must change it. `findings` has one sentence each."""
+
+    def __init__(self, findings: tuple[str, ...]) -> None:
+        super().__init__("; ".join(findings))
+        self.findings = findings
+
+
+class ProfileError(SettingsError):
+    """A profile is wrong or does not exist; each finding begins with the file and the place in it."""
+
+
+class UnreadableFileError(LocalError):
+    """A file that we were asked to send is not DICOM Part 10, or cannot be read."""
+
+
+class NotDiscardableError(LocalError):
+    """Only what never got 0000H may be discarded."""
+
+
+# --- the peer's ---------------------------------------------------------------------------------
+
+
+class RemoteError(GatewayError):
+    """The peer's fault; what was asked is refused."""
+
+    fault = Fault.REMOTE
+
+
+class AssociationRejectedError(RemoteError):
+    """The peer rejected our association for good (PS3.8 9.3.4)."""
+
+
+class AssociationAbortedError(RemoteError):
+    """The peer aborted the association, or broke the protocol (PS3.8 9.3.8)."""
+
+    may_retry = True
+
+
+# --- nobody's -----------------------------------------------------------------------------------
+
+
+class ResourceError(GatewayError):
+    """Something that we need is full or broken; a person may have to look at it."""
+
+    fault = Fault.RESOURCE
+
+
+class UnavailableError(ResourceError):
+    """Something we need cannot be reached now; the same may be tried again."""
+
+    may_retry = True
+
+
+# The journal.
+
+
+class JournalError(ResourceError):
+    """The journal cannot do what was asked; its message says why."""
+
+
+class JournalFullError(JournalError):
+    """No room for a new instance now; room comes back as instances leave the journal."""
+
+    may_retry = True
+
+
+class JournalRotError(JournalError):
+    """A record that was known durable is bad: the node must not start."""
+
+
+class JournalReadOnlyError(JournalError):
+    """A write failed, so the journal takes nothing more; what it holds can still be read."""
+
+
+class InstanceAbsentError(JournalError):
+    """The instance's bytes are not in this journal (any more)."""
+
+
+class DamagedInstanceError(JournalError):
+    """Kept bytes no longer match their digest; they are never given out."""
+
+
+# The catalogue.
+
+
+class CatalogueError(ResourceError):
+    """The catalogue refused; trying the same again gives the same."""
+
+
+class CatalogueUnavailableError(UnavailableError):
+    """The catalogue could not be asked, or not in time; nothing is known of the outcome."""
+
+
+class CatalogueSchemaError(CatalogueError):
+    """The database's schema does not fit this program, or the role that connects to it."""
+
+
+class FlushOrderError(CatalogueError):
+    """A flush does not follow what the catalogue has of that node and epoch."""
+
+
+class NotFoundError(CatalogueError):
+    """Not there, or not yours: deliberately the same."""
+
+    fault = Fault.REMOTE
+
+
+class ResolutionError(CatalogueError):
+    """An incident may not be resolved like that."""
+
+    fault = Fault.REMOTE
+
+
+class EmbeddedServerError(UnavailableError):
+    """The embedded PostgreSQL could not be started or stopped."""
