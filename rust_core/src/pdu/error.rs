@@ -1,0 +1,79 @@
+//! What is wrong with a PDU, and where.
+
+use std::fmt;
+
+/// A PDU that cannot be read: always the sender's fault, never worth a retry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PduError {
+    /// Byte at which the fault was seen, counted from the start of what was decoded.
+    pub offset: usize,
+    /// What is wrong there.
+    pub kind: PduErrorKind,
+}
+
+/// The ways in which a PDU can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PduErrorKind {
+    /// The first byte names no PDU type.
+    UnknownType,
+    /// The PDU's length is not one its type can have.
+    Length,
+    /// A field or item claims more bytes than its surroundings hold.
+    Short,
+    /// Bytes are left after the last field of an item of fixed form.
+    Trailing,
+    /// An item that must be there is not.
+    Missing,
+    /// An item that may be there once is there again.
+    Duplicate,
+    /// An item of another kind than belongs here.
+    UnexpectedItem,
+    /// A presentation context id is even.
+    ContextIdEven,
+    /// A presentation context id is used twice.
+    ContextIdDuplicate,
+    /// Not a UID (PS3.5 9.1: digits and dots, 1 to 64 characters).
+    Uid,
+    /// Text with characters outside ASCII, or control characters.
+    Text,
+    /// A value that the standard does not define for this field.
+    Value,
+}
+
+impl PduErrorKind {
+    /// The fault in words, without any content of the PDU.
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::UnknownType => "unrecognized PDU type",
+            Self::Length => "PDU length is not possible for its type",
+            Self::Short => "length field claims more than there is",
+            Self::Trailing => "bytes behind the last field of an item",
+            Self::Missing => "required item is missing",
+            Self::Duplicate => "item is present twice",
+            Self::UnexpectedItem => "item of another kind than belongs here",
+            Self::ContextIdEven => "presentation context id is even",
+            Self::ContextIdDuplicate => "presentation context id is used twice",
+            Self::Uid => "not a UID",
+            Self::Text => "text with characters that are not allowed",
+            Self::Value => "value is not defined by the standard",
+        }
+    }
+}
+
+impl PduError {
+    pub(super) fn at(offset: usize, kind: PduErrorKind) -> Self {
+        Self { offset, kind }
+    }
+
+    pub(super) fn shifted(self, by: usize) -> Self {
+        Self { offset: self.offset + by, kind: self.kind }
+    }
+}
+
+impl fmt::Display for PduError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.kind.what(), self.offset)
+    }
+}
+
+impl std::error::Error for PduError {}
