@@ -71,7 +71,7 @@ pub fn write_data_header(
 }
 
 fn control(command: bool, last: bool) -> u8 {
-    u8::from(command) * COMMAND | u8::from(last) * LAST
+    (u8::from(command) * COMMAND) | (u8::from(last) * LAST)
 }
 
 impl DataTf {
