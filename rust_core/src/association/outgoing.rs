@@ -23,7 +23,8 @@ impl Association {
     }
 
     /// Appends a piece of a data set to `out` as PDUs, fragmented to the peer's maximum length.
-    /// The piece with `last` ends the data set and may be empty. Pieces should have even lengths.
+    /// The piece with `last` ends the data set and may be empty. Pieces must have even lengths
+    /// (PS3.8 E.1); this is not checked.
     ///
     /// # Errors
     /// [`LocalError`] if the state allows no data or the context was not accepted; `out` is as it
@@ -40,7 +41,7 @@ impl Association {
 
     /// The most bytes of a data set that one of our PDUs carries on this association.
     pub fn fragment_length_max(&self) -> usize {
-        // Even, because a fragment that is not the last should be (PS3.8 Annex E, PS3.5 7.1).
+        // Every fragment has an even number of bytes (PS3.8 E.1).
         (self.length_max_to_peer as usize - PDV_HEADER_LENGTH) & !1
     }
 

@@ -43,7 +43,8 @@ pub(crate) struct PdvHeader {
 }
 
 impl PdvHeader {
-    /// Bits 2 to 7 of the message control header are not tested (PS3.8 E.2).
+    /// Odd fragments are taken, although PS3.8 E.1 forbids them: whether an odd data set is kept is
+    /// a content rule with a severity, not a matter of framing. Bits 2 to 7 of the message control header are not tested (PS3.8 E.2).
     pub fn decode(bytes: [u8; PDV_HEADER_LENGTH]) -> Self {
         let [a, b, c, d, context_id, control] = bytes;
         let length = u32::from_be_bytes([a, b, c, d]);
