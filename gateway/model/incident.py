@@ -1,0 +1,95 @@
+"""An incident: something that a person should know of and can resolve."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from gateway.model.identifiers import SopInstanceUid, StudyUid, VaultId
+from gateway.model.instance import Content, ReceiveId, Sender
+
+
+class IncidentKind(Enum):
+    """What happened (design 3, Duplicates)."""
+
+    QUARANTINE = "quarantine"
+    """Same UID as a kept instance, other content; answered C0D1H, held apart."""
+    CROSS_STUDY_UID = "cross_study_uid"
+    """The same SOP Instance UID is kept in another study or vault; both were answered 0000H."""
+    DISPUTE = "dispute"
+    """Two nodes answered 0000H for one UID with different content: commitment of it fails for everyone."""
+    DAMAGED = "damaged"
+    """Kept bytes no longer match their digest."""
+
+
+class IncidentState(Enum):
+    """Whether anybody still has to look at it."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+
+
+class Resolution(Enum):
+    """How an incident ended."""
+
+    DISCARD = "discard"
+    """The held-apart newcomer is given up, by a person. Only what never got 0000H may be discarded."""
+    EQUIVALENT = "equivalent"
+    """The newcomer says the same in another encoding; decided by the machine."""
+    KEEP = "keep"
+    """Both are kept as they are, by a person."""
+
+
+PERMITTED: dict[IncidentKind, frozenset[Resolution]] = {
+    IncidentKind.QUARANTINE: frozenset({Resolution.DISCARD, Resolution.EQUIVALENT}),
+    IncidentKind.CROSS_STUDY_UID: frozenset({Resolution.KEEP}),
+    IncidentKind.DISPUTE: frozenset(),
+    IncidentKind.DAMAGED: frozenset(),
+}
+"""Which incident may end how. A dispute or damage ends only when the bytes themselves are settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One element in which two data sets differ; previews only, never whole values."""
+
+    path: str
+    kind: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """The instance that caused the incident."""
+
+    receive_id: ReceiveId
+    content: Content
+    length: int
+    sender: Sender
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One incident as the catalogue keeps it; it is never deleted."""
+
+    id: int
+    kind: IncidentKind
+    state: IncidentState
+    vault: VaultId
+    study_uid: StudyUid
+    sop_uid: SopInstanceUid
+    reason: str
+    receive_id: ReceiveId
+    """Of the newcomer."""
+    kept: ReceiveId | None
+    """Of the instance that it met, where known."""
+    newcomer: Newcomer | None
+    """Whole for a quarantined newcomer; others are described by their index block."""
+    difference: tuple[Difference, ...] | None
+    """None until somebody compared."""
+    opened_at: datetime
+    resolution: Resolution | None = None
+    resolution_reason: str = ""
+    resolved_by: str = ""
+    resolved_at: datetime | None = None
