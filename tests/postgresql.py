@@ -70,8 +70,8 @@ class Base:
 
 @asynccontextmanager
 async def running(kind: str) -> AsyncIterator[Server]:
-    """A server for the whole run; its folder has a short name, as socket addresses are short."""
-    home = Path(tempfile.mkdtemp(prefix="kuva-pg-", dir="/tmp"))
+    """A server for the whole run."""
+    home = scratch()
     home.chmod(0o711)
     try:
         async with (_embedded if kind == "embedded" else _debian)(home) as server:
@@ -80,6 +80,13 @@ async def running(kind: str) -> AsyncIterator[Server]:
             yield server
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def scratch() -> Path:
+    """A folder with a short name (socket addresses are short), in memory where there is room: syncs cost nothing there."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2 << 30
+    return Path(tempfile.mkdtemp(prefix="kuva-pg-", dir=memory if roomy else "/tmp"))
 
 
 @asynccontextmanager

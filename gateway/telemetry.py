@@ -1,0 +1,120 @@
+"""Telemetry: the log, the metrics of the ten stops of an instance, and a probe of the event loop."""
+
+import asyncio
+import logging
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+LOOP_LAG_PERIOD_SECONDS = 0.1
+_LAG_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
+_SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+def set_up_log(level: str = "info", log_format: Literal["auto", "json", "console"] = "auto") -> None:
+    """Configures the log once, on standard error, in UTC; `auto` is for people on a terminal, else JSON lines.
+
+    What is logged names identifiers that matter, never patient data. Raises KeyError for an unknown level.
+    """
+    least = logging.getLevelNamesMapping()[level.upper()]
+    pretty = sys.stderr.isatty() if log_format == "auto" else log_format == "console"
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if pretty else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks if not pretty else structlog.processors.StackInfoRenderer(),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(least),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """One registry, and what is counted at each of the ten stops of an instance (house 3).
+
+    Labels take few values only: never a UID, a name, or a title that a stranger may choose.
+    """
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    associations: Counter = field(init=False)
+    """Stop 1, door: transport connections, by `outcome` (accepted, rejected, aborted, timed_out)."""
+    contexts: Counter = field(init=False)
+    """Stop 2, negotiation: presentation contexts answered, by `result` (0 to 4, PS3.8 9.3.3.2)."""
+    permits: Counter = field(init=False)
+    """Stop 3, permit: C-STORE-RQ seen, by `outcome` (granted, refused)."""
+    bytes_received: Counter = field(init=False)
+    """Stop 4, journal: bytes of data sets taken in."""
+    verdicts: Counter = field(init=False)
+    """Stop 5, judgement: instances, by `verdict` (kept, identical, equivalent, quarantined, refused)."""
+    responses: Counter = field(init=False)
+    """Stop 6, answer: C-STORE-RSP, by `status` (four hexadecimal digits)."""
+    catalogued: Counter = field(init=False)
+    """Stop 7, catalogue: instances that landed."""
+    volumes: Counter = field(init=False)
+    """Stop 8, volume: volumes, by `state` (planned, stored, verified, sealed, abandoned)."""
+    deliveries: Counter = field(init=False)
+    """Stop 9, telling others: deliveries, by `kind` and `outcome`."""
+    retrieved: Counter = field(init=False)
+    """Stop 10, retrieval: instances sent, by `service` and `outcome`."""
+
+    associations_open: Gauge = field(init=False)
+    catalogue_behind: Gauge = field(init=False)
+    """Positions of this node that are answered and not yet catalogued."""
+    journal_fill: Gauge = field(init=False)
+    """Fill of the journal, 0 to 1."""
+    incidents_open: Gauge = field(init=False)
+    """Open incidents, by `kind`."""
+    landing_seconds: Histogram = field(init=False)
+    """Time of one landing, arbitration included."""
+    loop_lag_seconds: Histogram = field(init=False)
+    """How late the event loop wakes a sleeper."""
+
+    def __post_init__(self) -> None:
+        for name, kind, text, labels in _METRICS:
+            object.__setattr__(self, name, kind("kuva_" + name, text, labels, registry=self.registry))
+        seconds = Histogram(
+            "kuva_landing_seconds", "Time of one landing.", buckets=_SECONDS_BUCKETS, registry=self.registry
+        )
+        lag = Histogram(
+            "kuva_loop_lag_seconds", "How late the event loop is.", buckets=_LAG_BUCKETS, registry=self.registry
+        )
+        object.__setattr__(self, "landing_seconds", seconds)
+        object.__setattr__(self, "loop_lag_seconds", lag)
+
+
+_METRICS: tuple[tuple[str, type[Counter] | type[Gauge], str, tuple[str, ...]], ...] = (
+    ("associations", Counter, "Transport connections by outcome.", ("outcome",)),
+    ("contexts", Counter, "Presentation contexts answered by result.", ("result",)),
+    ("permits", Counter, "C-STORE requests by whether they might be read.", ("outcome",)),
+    ("bytes_received", Counter, "Bytes of data sets taken in.", ()),
+    ("verdicts", Counter, "Instances judged by verdict.", ("verdict",)),
+    ("responses", Counter, "C-STORE responses by status.", ("status",)),
+    ("catalogued", Counter, "Instances that landed in the catalogue.", ()),
+    ("volumes", Counter, "Volumes by state reached.", ("state",)),
+    ("deliveries", Counter, "Deliveries to other systems.", ("kind", "outcome")),
+    ("retrieved", Counter, "Instances sent back.", ("service", "outcome")),
+    ("associations_open", Gauge, "Associations open now.", ()),
+    ("catalogue_behind", Gauge, "Instances answered and not yet catalogued.", ()),
+    ("journal_fill", Gauge, "Fill of the journal, 0 to 1.", ()),
+    ("incidents_open", Gauge, "Open incidents by kind.", ("kind",)),
+)
+
+
+async def watch_loop(metrics: Metrics, *, period_seconds: float = LOOP_LAG_PERIOD_SECONDS) -> None:
+    """For a task group: measures how late the loop wakes it, for ever."""
+    while True:
+        due = time.monotonic() + period_seconds
+        await asyncio.sleep(period_seconds)
+        metrics.loop_lag_seconds.observe(max(0.0, time.monotonic() - due))
