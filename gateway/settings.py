@@ -284,7 +284,7 @@ def _finding(path: Path | None, text: str, detail: ErrorDetails) -> str:
 def _names_at(place: tuple[str, ...]) -> set[str]:
     model: type[BaseModel] = Settings
     for part in place:
-        model = cast(type[BaseModel], model.model_fields[part].annotation)
+        model = cast("type[BaseModel]", model.model_fields[part].annotation)
     return set(model.model_fields) - {"configured"}
 
 
@@ -357,7 +357,8 @@ def _render(settings: Settings) -> Iterator[str]:
             section = getattr(section, part)
         if place[:-1] != table:
             table = place[:-1]
-            yield from ("", f"# {type(section).__doc__}", f"[{'.'.join(table)}]")
+            about = " ".join((type(section).__doc__ or "").split())
+            yield from ("", f"# {about}", f"[{'.'.join(table)}]")
         yield from _render_field(place[-1], info, getattr(section, place[-1]))
 
 

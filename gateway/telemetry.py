@@ -23,7 +23,9 @@ def set_up_log(level: str = "info", log_format: Literal["auto", "json", "console
     least = logging.getLevelNamesMapping()[level.upper()]
     pretty = sys.stderr.isatty() if log_format == "auto" else log_format == "console"
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if pretty else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if pretty
+        else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[
@@ -88,7 +90,10 @@ class Metrics:
             "kuva_landing_seconds", "Time of one landing.", buckets=_SECONDS_BUCKETS, registry=self.registry
         )
         lag = Histogram(
-            "kuva_loop_lag_seconds", "How late the event loop is.", buckets=_LAG_BUCKETS, registry=self.registry
+            "kuva_loop_lag_seconds",
+            "How late the event loop is.",
+            buckets=_LAG_BUCKETS,
+            registry=self.registry,
         )
         object.__setattr__(self, "landing_seconds", seconds)
         object.__setattr__(self, "loop_lag_seconds", lag)

@@ -210,7 +210,7 @@ def _copied(installed: Path, to: Path) -> Path:
 
 
 def _initialise(cluster: Cluster) -> None:
-    """initdb beside, then one rename: half a cluster is never taken for a whole one."""
+    """Initdb beside, then one rename: half a cluster is never taken for a whole one."""
     if (cluster.data / "PG_VERSION").exists():
         return
     part = cluster.home / "data.part"

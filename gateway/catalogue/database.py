@@ -22,9 +22,11 @@ CONNECT_SECONDS_MAX = 10.0
 IDLE_IN_TRANSACTION_SECONDS_MAX = 10
 
 _UNSENDABLE = asyncpg.exceptions._base.DataError  # not the server's class of the same name, which hides it
+_SILENCE = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _TRY_AGAIN = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asyncpg's own confusion after a lost connection
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,

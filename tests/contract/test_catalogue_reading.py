@@ -30,7 +30,11 @@ async def _with_studies(catalogue: Catalogue, number: int) -> VaultId:
             [(n + 1, f"1.{n}.1", "x")],
             study=StudyUid(f"1.{n}"),
             attributes=dataclasses.replace(
-                ATTRIBUTES, patient_id=f"P{n % 4}", patient_name=names[n % 3], study_date=f"202601{n + 1:02}", accession_number=f"A{n}"
+                ATTRIBUTES,
+                patient_id=f"P{n % 4}",
+                patient_name=names[n % 3],
+                study_date=f"202601{n + 1:02}",
+                accession_number=f"A{n}",
             ),
         )
         for n in range(number)
@@ -85,16 +89,24 @@ async def _quarantine(catalogue: Catalogue) -> Incident:
     item = quarantined(vault, node, epoch, 2)
     await catalogue.land(flush(node, epoch, batch(vault, [(1, "1.2.3.4.5", "x")]), quarantined=[item]))
     (incident,) = await catalogue.incidents.list(IncidentFilters((vault,)))
-    assert incident.newcomer == item.newcomer and incident.kept == item.conflicts_with and incident.difference is None
+    assert (
+        incident.newcomer == item.newcomer
+        and incident.kept == item.conflicts_with
+        and incident.difference is None
+    )
     return incident
 
 
-async def test_a_quarantined_newcomer_is_known_shown_and_discarded_with_name_and_reason(catalogue: Catalogue) -> None:
+async def test_a_quarantined_newcomer_is_known_shown_and_discarded_with_name_and_reason(
+    catalogue: Catalogue,
+) -> None:
     incident = await _quarantine(catalogue)
     vaults = (incident.vault,)
     known = await catalogue.known(incident.vault, STUDY)
     assert incident.newcomer is not None
-    assert [(q.sop_uid, q.content) for q in known.quarantined] == [(incident.sop_uid, incident.newcomer.content)]
+    assert [(q.sop_uid, q.content) for q in known.quarantined] == [
+        (incident.sop_uid, incident.newcomer.content)
+    ]
     assert await catalogue.open_incidents(vaults) == {IncidentKind.QUARANTINE: 1}
     for _ in range(2):  # the second time: after an unknown outcome
         resolved = await catalogue.incidents.resolve(
@@ -105,7 +117,9 @@ async def test_a_quarantined_newcomer_is_known_shown_and_discarded_with_name_and
     )  # fmt: skip
     assert (await catalogue.known(incident.vault, STUDY)).quarantined == ()
     with pytest.raises(ResolutionError, match="was resolved"):
-        await catalogue.incidents.resolve(incident.id, vaults, resolution=Resolution.DISCARD, reason="other", by="pia")
+        await catalogue.incidents.resolve(
+            incident.id, vaults, resolution=Resolution.DISCARD, reason="other", by="pia"
+        )
 
 
 @pytest.mark.parametrize(("reason", "by"), [("", "maija"), ("why", " ")])
@@ -126,14 +140,18 @@ async def test_what_got_success_is_never_discarded(base: Base) -> None:
     await catalogue.land(flush(node, epoch, batch(vault, [(1, "1.1", "x")]), twin))
     (incident,) = await catalogue.incidents.list(IncidentFilters((vault,)))
     with pytest.raises(ResolutionError, match="may not end in discard"):
-        await catalogue.incidents.resolve(incident.id, (vault,), resolution=Resolution.DISCARD, reason="r", by="b")
+        await catalogue.incidents.resolve(
+            incident.id, (vault,), resolution=Resolution.DISCARD, reason="r", by="b"
+        )
     connection = await asyncpg.connect(**base.superuser.arguments())
     with pytest.raises(asyncpg.CheckViolationError):  # nor beneath us
         await connection.execute(
             "UPDATE kuva.incident SET state='resolved', resolution='discard', resolved_by='x', resolved_at=now()"
         )
     await connection.close()
-    kept = await catalogue.incidents.resolve(incident.id, (vault,), resolution=Resolution.KEEP, reason="r", by="b")
+    kept = await catalogue.incidents.resolve(
+        incident.id, (vault,), resolution=Resolution.KEEP, reason="r", by="b"
+    )
     assert kept.resolution is Resolution.KEEP
 
 
@@ -143,7 +161,9 @@ async def test_a_newcomer_without_difference_is_equivalent_and_resolves_itself(c
     assert resolved.resolution is Resolution.EQUIVALENT and resolved.difference == ()
     known = await catalogue.known(incident.vault, STUDY)
     assert incident.newcomer is not None
-    assert [(e.sop_uid, e.content) for e in known.equivalents] == [(incident.sop_uid, incident.newcomer.content)]
+    assert [(e.sop_uid, e.content) for e in known.equivalents] == [
+        (incident.sop_uid, incident.newcomer.content)
+    ]
     assert known.quarantined == ()
 
 
@@ -179,7 +199,13 @@ async def test_grants_hold_between_their_dates_and_carry_the_caller(catalogue: C
     vault = vault_id()
     await catalogue.grants.create_vault(vault, "hospital")
     caller = ApplicationEntity(
-        AeTitle("CT1"), "scanner", (Uid("1.2.840.10008.1.2.1"),), 60.0, "migration", (("rule", "flag"),), bytes(32)
+        AeTitle("CT1"),
+        "scanner",
+        (Uid("1.2.840.10008.1.2.1"),),
+        60.0,
+        "migration",
+        (("rule", "flag"),),
+        bytes(32),
     )
     grant = Grant(caller, AeTitle("KUVA"), vault, Role.OWN, NOW, NOW + timedelta(days=1))
     for _ in range(2):

@@ -27,7 +27,13 @@ async def vaults(base: Base) -> tuple[VaultId, VaultId]:
         await base.catalogue.grants.create_vault(vault, f"v{number}")
         first, study = 2 * number + 1, StudyUid(f"1.{number}")
         held = quarantined(vault, node, epoch, first + 1, study=study)
-        one = flush(node, epoch, batch(vault, [(first, f"1.{number}.1", "x")], study=study), after=first - 1, quarantined=[held])
+        one = flush(
+            node,
+            epoch,
+            batch(vault, [(first, f"1.{number}.1", "x")], study=study),
+            after=first - 1,
+            quarantined=[held],
+        )
         landed = await base.catalogue._landing.land(one)  # no arbitration, so that its rows stay
         assert landed
     return pair
@@ -117,4 +123,6 @@ async def test_a_server_that_may_forget_commits_is_refused(base: Base) -> None:
     await superuser.execute(f"ALTER DATABASE {base.name} SET synchronous_commit = off")
     await superuser.close()
     with pytest.raises(CatalogueSchemaError, match="synchronous_commit"):
-        await Database.open(Address(socket_folder=base.gateway.socket_folder, user="kuva_gateway", database=base.name))
+        await Database.open(
+            Address(socket_folder=base.gateway.socket_folder, user="kuva_gateway", database=base.name)
+        )

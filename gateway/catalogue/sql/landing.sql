@@ -23,7 +23,8 @@ FROM unnest($3::bigint[], $4::uuid[], $5::bigint[], $6::bigint[], $7::int[], $8:
             $10::timestamptz[], $11::bytea[])
      AS b (study, vault, first_position, last_position, instances, length, received_from, received_to, block);
 
--- COPY is refused under row-level security, so rows go in as two arrays: within a fifth of COPY, measured.
+-- COPY is refused under row-level security, so rows go in as two arrays: 10 to 30 % slower
+-- than COPY, measured with 300 and 3,000 rows.
 -- name: insert_locators
 INSERT INTO locator (hash, study) SELECT * FROM unnest($1::bigint[], $2::bigint[]);
 

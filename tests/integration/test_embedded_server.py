@@ -1,0 +1,183 @@
+"""The embedded server: killed, restarted, shared, and started as root below a closed folder."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from gateway.catalogue import Catalogue
+from gateway.catalogue.cluster import prepare
+from gateway.catalogue.embedded import EmbeddedServer, _pid_in, _processes
+from gateway.catalogue.migrator import migrate
+from gateway.errors import CatalogueUnavailableError
+from tests.catalogue_samples import STUDY, batch, flush, node_id, vault_id, verify
+from tests.postgresql import scratch
+
+LIVING = """
+import asyncio, sys
+from pathlib import Path
+from gateway.catalogue.embedded import EmbeddedServer
+async def main():
+    server = EmbeddedServer(Path(sys.argv[1]))
+    await server.start()
+    print("ready", flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    folder = scratch()  # closed to everybody else, as mktemp leaves it
+    yield folder / "postgresql"
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _postmaster(home: Path) -> int:
+    return _pid_in(home / "data" / "postmaster.pid")
+
+
+async def test_what_is_committed_outlives_a_killed_server_which_is_started_again(home: Path) -> None:
+    server = EmbeddedServer(home)
+    await server.start()
+    await migrate(server.owner)
+    catalogue = await Catalogue.open(server.gateway, verify, query_seconds_max=5.0)
+    vault, node = vault_id(), node_id()
+    await catalogue.grants.create_vault(vault, "a")
+    epoch = (await catalogue.nodes.start(node)).epoch
+    supervisor = asyncio.create_task(server.supervise())
+    lost = 0
+    for position in range(12):
+        one = flush(node, epoch, batch(vault, [(position + 1, f"1.{position}", "x")]), after=position)
+        if position in (4, 8):
+            os.kill(_postmaster(home), signal.SIGKILL)
+        while True:
+            try:
+                await catalogue.land(one)
+                break
+            except CatalogueUnavailableError:
+                lost += 1
+                await asyncio.sleep(0.05)
+    study = await catalogue.studies.find(vault, STUDY)
+    assert study is not None
+    assert study.instances == 12
+    assert lost > 0
+    supervisor.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await supervisor
+    await catalogue.close()
+    await server.stop()
+    assert not _processes(prepare(home))
+
+
+async def test_a_killed_gateway_leaves_no_server_and_the_next_one_starts_at_once(home: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    cluster = prepare(home)
+    for _ in range(2):
+        living = subprocess.Popen(
+            [sys.executable, "-c", LIVING, str(home)], stdout=subprocess.PIPE, env=environment
+        )
+        assert living.stdout is not None
+        assert await asyncio.to_thread(living.stdout.readline) == b"ready\n"
+        assert _processes(cluster)
+        living.kill()
+        living.wait()
+        living.stdout.close()
+        server = EmbeddedServer(home)
+        await server.start()
+        assert len([pid for pid in _processes(cluster) if pid == _postmaster(home)]) == 1
+        await server.stop()
+    living = subprocess.Popen(
+        [sys.executable, "-c", LIVING, str(home)], stdout=subprocess.PIPE, env=environment
+    )
+    assert living.stdout is not None
+    await asyncio.to_thread(living.stdout.readline)
+    living.kill()
+    living.wait()
+    living.stdout.close()
+    deadline = time.monotonic() + 10
+    while _processes(cluster) and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+    assert not _processes(cluster)
+
+
+async def test_a_second_starter_uses_the_running_server_and_does_not_stop_it(home: Path) -> None:
+    first, second = EmbeddedServer(home), EmbeddedServer(home)
+    await first.start()
+    await second.start()
+    assert (first.running, second.running) == (True, False)
+    await second.stop()
+    connection = await asyncpg.connect(**first.gateway.arguments())
+    assert await connection.fetchval("SELECT 1") == 1
+    await connection.close()
+    await first.stop()
+
+
+async def test_a_lock_file_whose_process_id_is_somebody_elses_does_not_stop_the_start(home: Path) -> None:
+    server = EmbeddedServer(home)
+    await server.start()
+    os.kill(_postmaster(home), signal.SIGKILL)
+    await server.stop()
+    pid_file = home / "data" / "postmaster.pid"
+    lines = pid_file.read_text().splitlines()
+    stranger = subprocess.Popen(["sleep", "60"])  # noqa: ASYNC220
+    try:
+        pid_file.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
+        again = EmbeddedServer(home)
+        await again.start()
+        assert again.running
+        await again.stop()
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+async def test_a_first_start_that_was_killed_is_begun_again(home: Path) -> None:
+    part = home / "data.part"
+    part.mkdir(parents=True)
+    (part / "PG_VERSION").write_text("18\n")
+    server = EmbeddedServer(home)
+    await server.start()
+    await server.stop()
+    assert not part.exists()
+
+
+async def test_nobody_connects_over_the_network_or_under_another_account(home: Path) -> None:
+    server = EmbeddedServer(home)
+    await server.start()
+    connection = await asyncpg.connect(**server.gateway.arguments())
+    assert await connection.fetchval("SHOW listen_addresses") == ""
+    assert [
+        await connection.fetchval(f"SHOW {name}")
+        for name in ("fsync", "synchronous_commit", "data_checksums")
+    ] == ["on"] * 3
+    row = await connection.fetchrow(
+        "SELECT rolsuper, rolbypassrls, rolcreaterole FROM pg_roles WHERE rolname = current_user"
+    )
+    assert row is not None
+    assert not any(row.values())
+    await connection.close()
+    await server.stop()
+    assert (home / "run").stat().st_mode & 0o077 == 0
+    assert (home / "data").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root lends PostgreSQL another account")
+async def test_as_root_only_its_account_may_pass_the_closed_folder_above(home: Path) -> None:
+    cluster = await asyncio.to_thread(prepare, home)
+    assert cluster.account.uid != 0
+    assert home.parent.stat().st_mode & 0o007 == 0  # still closed to everybody else
+    assert (home / "data").stat().st_uid == cluster.account.uid
+    assert os.getxattr(home.parent, "system.posix_acl_access")
+    stranger = {"user": 12345, "group": 12345, "extra_groups": []}
+    assert subprocess.run(["ls", str(home)], capture_output=True, **stranger).returncode != 0  # type: ignore[call-overload] # noqa: ASYNC221, PLW1510

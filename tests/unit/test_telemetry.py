@@ -1,0 +1,55 @@
+"""Telemetry: what is counted has a name; the log has a form; a blocked loop shows."""
+
+import asyncio
+import contextlib
+import json
+import time
+
+import pytest
+import structlog
+from prometheus_client import generate_latest
+
+from gateway.telemetry import Metrics, set_up_log, watch_loop
+
+STOPS = (
+    "associations", "contexts", "permits", "bytes_received", "verdicts", "responses", "catalogued", "volumes", "deliveries",
+    "retrieved",
+)  # fmt: skip
+
+
+def test_each_of_the_ten_stops_is_counted() -> None:
+    metrics = Metrics()
+    metrics.verdicts.labels(verdict="kept").inc()
+    shown = generate_latest(metrics.registry).decode()
+    assert [stop for stop in STOPS if f"# TYPE kuva_{stop}_total counter" not in shown] == []
+    assert 'kuva_verdicts_total{verdict="kept"} 1.0' in shown
+
+
+def test_two_gateways_in_one_process_count_apart() -> None:
+    one, two = Metrics(), Metrics()
+    one.catalogued.inc()
+    assert two.registry.get_sample_value("kuva_catalogued_total") == 0
+
+
+def test_the_log_is_json_lines_in_utc_without_what_is_less_severe(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_log("info", "json")
+    log = structlog.get_logger()
+    log.debug("not shown")
+    log.info("shown", study="1.2.3")
+    (line,) = capsys.readouterr().err.splitlines()
+    said = json.loads(line)
+    assert (said["event"], said["level"], said["study"]) == ("shown", "info", "1.2.3")
+    assert said["timestamp"].endswith("Z")
+    structlog.reset_defaults()
+
+
+async def test_a_blocked_loop_shows() -> None:
+    metrics = Metrics()
+    task = asyncio.create_task(watch_loop(metrics, period_seconds=0.01))
+    await asyncio.sleep(0.015)
+    time.sleep(0.1)  # noqa: ASYNC251
+    await asyncio.sleep(0.02)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert (metrics.registry.get_sample_value("kuva_loop_lag_seconds_sum") or 0) > 0.05
