@@ -16,7 +16,7 @@ _SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 
 
 def set_up_log(level: str = "info", log_format: Literal["auto", "json", "console"] = "auto") -> None:
-    """Configures the log once, on standard error, in UTC; `auto` is for people on a terminal, else JSON lines.
+    """Configures the log once, on standard error, in UTC; `auto`: for people on a terminal, else JSON lines.
 
     What is logged names identifiers that matter, never patient data. Raises KeyError for an unknown level.
     """

@@ -84,6 +84,12 @@ def prepare(home: Path) -> Cluster:
     return cluster
 
 
+def locate(home: Path) -> Cluster:
+    """The cluster that somebody else prepared and runs; changes nothing."""
+    account = _account(home)
+    return Cluster(home, account, _programs(home, account), _socket_folder(home))
+
+
 def _account(home: Path) -> Account:
     """Ours; but PostgreSQL refuses to run as root, so root lends it another, the same one each time."""
     uid = os.geteuid()
@@ -124,7 +130,7 @@ def _may_pass(folder: Path, account: Account) -> bool:
     probe = ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)]
     return (
         subprocess.run(
-            probe, cwd="/", stderr=subprocess.DEVNULL, timeout=10, **account.arguments()
+            probe, check=False, cwd="/", stderr=subprocess.DEVNULL, timeout=10, **account.arguments()
         ).returncode
         == 0
     )
@@ -186,7 +192,9 @@ def _programs(home: Path, account: Account) -> Path:
 def _runs(programs: Path, account: Account) -> bool:
     try:
         command = [str(programs / "postgres"), "--version"]
-        done = subprocess.run(command, cwd="/", capture_output=True, timeout=60, **account.arguments())
+        done = subprocess.run(
+            command, check=False, cwd="/", capture_output=True, timeout=60, **account.arguments()
+        )
     except OSError:
         return False
     return bool(done.returncode == 0)
@@ -221,6 +229,7 @@ def _initialise(cluster: Cluster) -> None:
     environment = {**quiet_environment(), "TZ": "UTC"}
     done = subprocess.run(
         command,
+        check=False,
         cwd="/",
         env=environment,
         capture_output=True,

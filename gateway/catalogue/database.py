@@ -21,7 +21,8 @@ SERVER_VERSION_LEAST = 150_000
 CONNECT_SECONDS_MAX = 10.0
 IDLE_IN_TRANSACTION_SECONDS_MAX = 10
 
-_UNSENDABLE = asyncpg.exceptions._base.DataError  # not the server's class of the same name, which hides it
+# Not the server's class of the same name, which hides it.
+_UNSENDABLE = asyncpg.exceptions._base.DataError  # noqa: SLF001
 _SILENCE = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _TRY_AGAIN = (
     asyncpg.PostgresConnectionError,

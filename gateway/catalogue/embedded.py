@@ -16,7 +16,7 @@ from typing import IO
 import asyncpg
 import structlog
 
-from gateway.catalogue.cluster import Cluster, prepare, quiet_environment
+from gateway.catalogue.cluster import Cluster, locate, prepare, quiet_environment
 from gateway.catalogue.database import Address, translated
 from gateway.catalogue.queries import queries
 from gateway.errors import CatalogueUnavailableError, EmbeddedServerError
@@ -86,9 +86,13 @@ class EmbeddedServer:
         self._stopping = False
         self._home.mkdir(parents=True, exist_ok=True)
         self._lock = self._lock or _try_lock(self._home / "lock")
-        self._cluster = await asyncio.to_thread(prepare, self._home)
         if self._lock is not None:
+            self._cluster = await asyncio.to_thread(prepare, self._home)
             await self._launch()
+        elif await _until((self._home / "data" / "postmaster.pid").exists, seconds_max):
+            self._cluster = await asyncio.to_thread(locate, self._home)
+        else:
+            raise EmbeddedServerError(f"somebody holds {self._home}, and runs no PostgreSQL there")
         try:
             await self._ready(seconds_max)
         except BaseException:
@@ -126,7 +130,7 @@ class EmbeddedServer:
                 await self._ready(READY_SECONDS_MAX)
                 pause = 1.0
             except EmbeddedServerError as error:
-                log.error("embedded PostgreSQL does not start", reason=str(error))
+                log.error("embedded PostgreSQL does not start", reason=str(error))  # noqa: TRY400
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RESTART_SECONDS_MAX)
 
@@ -151,7 +155,7 @@ class EmbeddedServer:
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         with cluster.server_log.open("ab") as output:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: ASYNC220 - a fork, and the thread must outlive the server
                 command,
                 cwd="/",
                 env=quiet_environment(),
@@ -159,7 +163,7 @@ class EmbeddedServer:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # a Ctrl-C is the gateway's to answer
-                preexec_fn=_ends_with_parent(),
+                preexec_fn=_ends_with_parent(),  # noqa: PLW1509 - one system call, looked up before
                 **cluster.account.arguments(),
             )
 
@@ -171,8 +175,7 @@ class EmbeddedServer:
                     f"PostgreSQL ended with status {self._process.returncode}: {self._said()}"
                 )
             try:
-                await self._furnish()
-                return
+                return await self._furnish()
             except CatalogueUnavailableError as error:
                 now = time.monotonic()
                 if now - began > seconds_max:
@@ -246,7 +249,7 @@ async def _clear_remains(cluster: Cluster) -> None:
     We hold the folder's lock, so whatever still runs on it is nobody's. PostgreSQL would believe a lock
     file whose process id is in use again by somebody else; having looked for its processes we know better.
     """
-    if not Path("/proc/self").exists():
+    if sys.platform != "linux":
         return
     remains = _processes(cluster)
     if remains:

@@ -92,15 +92,15 @@ class Incidents:
         return incident_of(resolved)
 
     async def compared(
-        self, number: int, vaults: Sequence[VaultId], difference: tuple[Difference, ...]
+        self, number: int, vaults: Sequence[VaultId], difference: tuple[Difference, ...], *, equivalent: bool
     ) -> Incident:
-        """Says how a quarantined newcomer differs; not at all: it is equivalent and resolves itself."""
+        """Says how a quarantined newcomer differs; if it is equivalent, the incident resolves itself."""
         async with self._database.transaction(vaults) as connection:
             await connection.execute(
                 queries("incidents")["set_difference"], number, list(vaults), difference_json(difference)
             )
         incident = await self.get(number, vaults)
-        if difference or incident.state is IncidentState.RESOLVED:
+        if not equivalent or incident.state is IncidentState.RESOLVED:
             return incident
         reason = "element by element the same in another encoding"
         return await self.resolve(number, vaults, resolution=Resolution.EQUIVALENT, reason=reason, by=MACHINE)

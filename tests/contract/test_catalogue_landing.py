@@ -106,7 +106,8 @@ async def test_text_that_no_database_takes_does_not_stop_a_node(catalogue: Catal
         flush(node, epoch, batch(vault, [(1, "1.1", "x")], attributes=hostile), quarantined=[bad])
     )
     study = await catalogue.studies.find(vault, STUDY)
-    assert study is not None and study.attributes.description == "\N{REPLACEMENT CHARACTER}"
+    assert study is not None
+    assert study.attributes.description == "\N{REPLACEMENT CHARACTER}"
 
 
 async def test_each_start_raises_the_epoch_above_both_memories(catalogue: Catalogue) -> None:
@@ -215,7 +216,9 @@ async def test_same_uid_in_another_study_is_an_incident_that_names_it(catalogue:
         "1.9",
         "1.1",
     )
-    assert STUDY in incident.reason and incident.kept is not None and incident.kept.position == 1
+    assert STUDY in incident.reason
+    assert incident.kept is not None
+    assert incident.kept.position == 1
 
 
 async def test_a_hash_that_meets_another_uid_is_no_incident(catalogue: Catalogue) -> None:

@@ -51,7 +51,8 @@ async def test_paging_gives_every_study_once_newest_first(catalogue: Catalogue) 
         seen += [study.id for study in page.studies]
         if (after := page.after) is None:
             break
-    assert len(seen) == 11 and seen == sorted(set(seen), reverse=True)
+    assert len(seen) == 11
+    assert seen == sorted(set(seen), reverse=True)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ async def test_paging_gives_every_study_once_newest_first(catalogue: Catalogue) 
 )
 async def test_filters_narrow(catalogue: Catalogue, narrowed: dict[str, str], expected: set[int]) -> None:
     vault = await _with_studies(catalogue, 10)
-    page = await catalogue.studies.list(StudyFilters((vault,), **narrowed))  # type: ignore[arg-type]
+    page = await catalogue.studies.list(StudyFilters((vault,), **narrowed))
     assert {int(study.uid.removeprefix("1.")) for study in page.studies} == expected
 
 
@@ -89,11 +90,8 @@ async def _quarantine(catalogue: Catalogue) -> Incident:
     item = quarantined(vault, node, epoch, 2)
     await catalogue.land(flush(node, epoch, batch(vault, [(1, "1.2.3.4.5", "x")]), quarantined=[item]))
     (incident,) = await catalogue.incidents.list(IncidentFilters((vault,)))
-    assert (
-        incident.newcomer == item.newcomer
-        and incident.kept == item.conflicts_with
-        and incident.difference is None
-    )
+    assert (incident.newcomer, incident.kept) == (item.newcomer, item.conflicts_with)
+    assert incident.difference is None
     return incident
 
 
@@ -146,7 +144,8 @@ async def test_what_got_success_is_never_discarded(base: Base) -> None:
     connection = await asyncpg.connect(**base.superuser.arguments())
     with pytest.raises(asyncpg.CheckViolationError):  # nor beneath us
         await connection.execute(
-            "UPDATE kuva.incident SET state='resolved', resolution='discard', resolved_by='x', resolved_at=now()"
+            "UPDATE kuva.incident "
+            "SET state='resolved', resolution='discard', resolved_by='x', resolved_at=now()"
         )
     await connection.close()
     kept = await catalogue.incidents.resolve(
@@ -155,10 +154,11 @@ async def test_what_got_success_is_never_discarded(base: Base) -> None:
     assert kept.resolution is Resolution.KEEP
 
 
-async def test_a_newcomer_without_difference_is_equivalent_and_resolves_itself(catalogue: Catalogue) -> None:
+async def test_an_equivalent_newcomer_resolves_itself(catalogue: Catalogue) -> None:
     incident = await _quarantine(catalogue)
-    resolved = await catalogue.incidents.compared(incident.id, (incident.vault,), ())
-    assert resolved.resolution is Resolution.EQUIVALENT and resolved.difference == ()
+    resolved = await catalogue.incidents.compared(incident.id, (incident.vault,), (), equivalent=True)
+    assert resolved.resolution is Resolution.EQUIVALENT
+    assert resolved.difference == ()
     known = await catalogue.known(incident.vault, STUDY)
     assert incident.newcomer is not None
     assert [(e.sop_uid, e.content) for e in known.equivalents] == [
@@ -170,7 +170,9 @@ async def test_a_newcomer_without_difference_is_equivalent_and_resolves_itself(c
 async def test_a_difference_is_kept_and_leaves_the_incident_open(catalogue: Catalogue) -> None:
     incident = await _quarantine(catalogue)
     difference = (Difference("(0010,0010)", "changed", "A\x00", "B"),)
-    compared = await catalogue.incidents.compared(incident.id, (incident.vault,), difference)
+    compared = await catalogue.incidents.compared(
+        incident.id, (incident.vault,), difference, equivalent=False
+    )
     assert compared.state is IncidentState.OPEN
     assert compared.difference == (Difference("(0010,0010)", "changed", "A\N{REPLACEMENT CHARACTER}", "B"),)
 

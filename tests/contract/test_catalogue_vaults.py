@@ -1,4 +1,4 @@
-"""Row-level security: vaults stay apart even where a query forgets to ask. Each test has its negative control."""
+"""Row-level security: vaults stay apart even where a query forgets to ask, with negative controls."""
 
 from collections.abc import AsyncIterator
 
@@ -70,7 +70,10 @@ async def test_a_select_that_forgets_the_vault_sees_only_its_own(
 async def test_no_row_can_be_written_into_another_vault(
     raw: "Raw[asyncpg.Record]", vaults: tuple[VaultId, VaultId]
 ) -> None:
-    copy = "INSERT INTO open_batch SELECT 1, node, 9, instances, 9, 9, length, landed_at, received_from, received_to, $1, block FROM open_batch"
+    copy = (
+        "INSERT INTO open_batch SELECT 1, node, 9, instances, 9, 9, length, landed_at, "
+        "received_from, received_to, $1, block FROM open_batch"
+    )
     async with raw.transaction():
         await raw.execute("SELECT set_config('kuva.vaults', ($1::uuid[])::text, true)", [vaults[0]])
         await raw.execute(copy, vaults[0])  # control
@@ -83,7 +86,8 @@ async def test_partitions_cannot_be_reached_around_their_parent(
     raw: "Raw[asyncpg.Record]", vaults: tuple[VaultId, VaultId]
 ) -> None:
     names = await raw.fetch(
-        "SELECT inhrelid::regclass::text AS name FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE c.relkind = 'r'"
+        "SELECT inhrelid::regclass::text AS name "
+        "FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE c.relkind = 'r'"
     )
     assert len(names) == 4
     for row in names:

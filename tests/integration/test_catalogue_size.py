@@ -20,8 +20,10 @@ BLOCK_BYTES_PER_INSTANCE = 60
 
 def _batch(vault: object, study: int, first: int, instances: int, source: random.Random) -> Batch:
     attributes = StudyAttributes(
-        patient_id=f"{study:06}-123A", issuer="1.2.246.21", patient_name=f"Virtanen^Maija {study}", birth_date="19010101",
-        sex="F", study_date="20261123", study_time="120000", accession_number=f"ACC{study:010}", study_id=str(study),
+        patient_id=f"{study:06}-123A", issuer="1.2.246.21", patient_name=f"Virtanen^Maija {study}",
+        birth_date="19010101",
+        sex="F", study_date="20261123", study_time="120000", accession_number=f"ACC{study:010}",
+        study_id=str(study),
         description="CT abdomen", referring_physician="Lääkäri^Liisa", modality="CT",
     )  # fmt: skip
     return Batch(
@@ -64,9 +66,7 @@ async def test_an_instance_costs_at_most_160_bytes_of_database(capsys: pytest.Ca
         f"{table} {(size[table] - empty.get(table, 0)) / position:.1f}" for table in sorted(size)
     )
     with capsys.disabled():
-        print(
-            f"\ncatalogue: {each:.1f} bytes per instance ({position} instances of {STUDIES} studies): {shares}"
-        )
+        print(f"\ncatalogue: {each:.1f} bytes per instance ({position} of {STUDIES} studies): {shares}")
     assert each <= BYTES_PER_INSTANCE_MAX
 
 
@@ -74,7 +74,8 @@ async def _size(arguments: dict[str, object]) -> dict[str, int]:
     connection = await asyncpg.connect(**arguments)  # type: ignore[call-overload]
     await connection.execute("VACUUM")
     rows = await connection.fetch(
-        """SELECT regexp_replace(relname, '_[0-9_]+$', '') AS name, sum(pg_total_relation_size(oid))::bigint AS bytes
+        """SELECT regexp_replace(relname, '_[0-9_]+$', '') AS name,
+               sum(pg_total_relation_size(oid))::bigint AS bytes
         FROM pg_class WHERE relnamespace = 'kuva'::regnamespace AND relkind = 'r' GROUP BY 1"""
     )
     await connection.close()

@@ -1,4 +1,4 @@
-"""Unknown outcomes: a connection cut before or after COMMIT, a frozen one, a cancelled task. Nothing lands twice."""
+"""Unknown outcomes: connections cut around COMMIT or frozen, tasks cancelled. Nothing lands twice."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ class Proxy:
 
     async def ended(self) -> None:
         """Waits until the gateway has closed all its connections."""
-        while self._tasks:
+        while self._tasks:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -83,7 +83,7 @@ async def test_a_killed_gateway_leaves_no_server_and_the_next_one_starts_at_once
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     cluster = prepare(home)
     for _ in range(2):
-        living = subprocess.Popen(
+        living = subprocess.Popen(  # noqa: ASYNC220
             [sys.executable, "-c", LIVING, str(home)], stdout=subprocess.PIPE, env=environment
         )
         assert living.stdout is not None
@@ -96,7 +96,7 @@ async def test_a_killed_gateway_leaves_no_server_and_the_next_one_starts_at_once
         await server.start()
         assert len([pid for pid in _processes(cluster) if pid == _postmaster(home)]) == 1
         await server.stop()
-    living = subprocess.Popen(
+    living = subprocess.Popen(  # noqa: ASYNC220
         [sys.executable, "-c", LIVING, str(home)], stdout=subprocess.PIPE, env=environment
     )
     assert living.stdout is not None
@@ -105,7 +105,7 @@ async def test_a_killed_gateway_leaves_no_server_and_the_next_one_starts_at_once
     living.wait()
     living.stdout.close()
     deadline = time.monotonic() + 10
-    while _processes(cluster) and time.monotonic() < deadline:
+    while _processes(cluster) and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     assert not _processes(cluster)
 
@@ -113,7 +113,7 @@ async def test_a_killed_gateway_leaves_no_server_and_the_next_one_starts_at_once
 async def test_a_second_starter_uses_the_running_server_and_does_not_stop_it(home: Path) -> None:
     first, second = EmbeddedServer(home), EmbeddedServer(home)
     await first.start()
-    await second.start()
+    await second.start()  # while the first holds the folder
     assert (first.running, second.running) == (True, False)
     await second.stop()
     connection = await asyncpg.connect(**first.gateway.arguments())

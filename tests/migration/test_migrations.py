@@ -10,11 +10,11 @@ import pytest
 import pytest_asyncio
 
 import gateway.catalogue
-from gateway.catalogue.cluster import prepare
+from gateway.catalogue.cluster import locate
 from gateway.catalogue.database import Address
 from gateway.catalogue.migrator import Migration, bundled, migrate, outstanding
 from gateway.errors import CatalogueSchemaError
-from tests.postgresql import Server, running, scratch
+from tests.postgresql import Server, running
 
 SCHEMA = Path(gateway.catalogue.__file__).parent / "sql" / "schema.sql"
 ONE = Migration(1, "pre", "one", "CREATE TABLE public.one (a int)")
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def _dump(address: Address) -> str:
-    pg_dump = prepare(scratch() / "p").programs / "pg_dump"
+    pg_dump = locate(Path("/nonexistent")).programs / "pg_dump"
     where = ["-h", str(address.socket_folder), "-U", "postgres", str(address.database)]
     done = subprocess.run(
         [str(pg_dump), "--schema-only", "--schema=kuva", *where], capture_output=True, check=True, text=True

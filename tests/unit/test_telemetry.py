@@ -12,8 +12,8 @@ from prometheus_client import generate_latest
 from gateway.telemetry import Metrics, set_up_log, watch_loop
 
 STOPS = (
-    "associations", "contexts", "permits", "bytes_received", "verdicts", "responses", "catalogued", "volumes", "deliveries",
-    "retrieved",
+    "associations", "contexts", "permits", "bytes_received", "verdicts", "responses", "catalogued", "volumes",
+    "deliveries", "retrieved",
 )  # fmt: skip
 
 
