@@ -183,37 +183,49 @@ def _programs(home: Path, account: Account) -> Path:
     version = version_file.read_text().strip() if version_file.exists() else next(iter(_VERSIONS))
     if version not in _VERSIONS:
         raise EmbeddedServerError(f"{home} is of PostgreSQL {version}; here is {', '.join(_VERSIONS)}")
-    installed = Path(spec.submodule_search_locations[0]) / _VERSIONS[version]
-    if _runs(installed / "bin", account):
-        return installed / "bin"
-    return _copied(installed, home / f"postgresql-{version}") / "bin"
+    package = Path(spec.submodule_search_locations[0])
+    programs = Path(_VERSIONS[version], "bin")
+    if _runs(package / programs, account):
+        return package / programs
+    return _copied(package, _VERSIONS[version], home / f"programs-{version}") / package.name / programs
 
 
 def _runs(programs: Path, account: Account) -> bool:
+    """Whether the account can run them where they are, the libraries that they load included."""
     try:
-        command = [str(programs / "postgres"), "--version"]
-        done = subprocess.run(
-            command, check=False, cwd="/", capture_output=True, timeout=60, **account.arguments()
+        return all(
+            subprocess.run(
+                [str(programs / name), "--version"],
+                check=False,
+                cwd="/",
+                capture_output=True,
+                timeout=60,
+                **account.arguments(),
+            ).returncode
+            == 0
+            for name in ("postgres", "initdb")
         )
     except OSError:
         return False
-    return bool(done.returncode == 0)
 
 
-def _copied(installed: Path, to: Path) -> Path:
-    """The programs where another account can reach them (a virtual environment is often closed to it)."""
-    if not to.exists():
-        part = to.with_suffix(".part")
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(installed, part, symlinks=True, ignore=shutil.ignore_patterns("include"))
-        for path in (part, *part.rglob("*")):
-            if not path.is_symlink():
-                path.chmod(
-                    0o755
-                    if path.is_dir() or (os.access(path, os.X_OK) and path.stat().st_mode & 0o111)
-                    else 0o644
-                )
-        part.rename(to)
+def _copied(package: Path, version: str, to: Path) -> Path:
+    """The programs where another account can reach them (a virtual environment is often closed to it).
+
+    They find their libraries by a path relative to themselves, so the copy keeps the wheel's layout.
+    """
+    if to.exists():
+        return to
+    part = to.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    unneeded = shutil.ignore_patterns("include", "*.a")
+    for below in (Path(package.name, version), Path(f"{package.name}.libs")):
+        if (package.parent / below).exists():
+            shutil.copytree(package.parent / below, part / below, symlinks=True, ignore=unneeded)
+    for path in (part, *part.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+    part.rename(to)
     return to
 
 

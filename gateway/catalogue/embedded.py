@@ -86,14 +86,10 @@ class EmbeddedServer:
         self._stopping = False
         self._home.mkdir(parents=True, exist_ok=True)
         self._lock = self._lock or _try_lock(self._home / "lock")
-        if self._lock is not None:
-            self._cluster = await asyncio.to_thread(prepare, self._home)
-            await self._launch()
-        elif await _until((self._home / "data" / "postmaster.pid").exists, seconds_max):
-            self._cluster = await asyncio.to_thread(locate, self._home)
-        else:
-            raise EmbeddedServerError(f"somebody holds {self._home}, and runs no PostgreSQL there")
         try:
+            self._cluster = await self._found(seconds_max)
+            if self._lock is not None:
+                await self._launch()
             await self._ready(seconds_max)
         except BaseException:
             await self.stop()
@@ -133,6 +129,14 @@ class EmbeddedServer:
                 log.error("embedded PostgreSQL does not start", reason=str(error))  # noqa: TRY400
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RESTART_SECONDS_MAX)
+
+    async def _found(self, seconds_max: float) -> Cluster:
+        """The cluster: prepared if the lock is ours, else once its holder has got that far."""
+        if self._lock is not None:
+            return await asyncio.to_thread(prepare, self._home)
+        if await _until((self._home / "data" / "postmaster.pid").exists, seconds_max):
+            return await asyncio.to_thread(locate, self._home)
+        raise EmbeddedServerError(f"somebody holds {self._home}, and runs no PostgreSQL there")
 
     def _address(self, role: str, database: str = "kuva") -> Address:
         if self._cluster is None:

@@ -148,5 +148,5 @@ def _quarantine_row(item: Quarantined) -> tuple[object, ...]:
 
 
 def signed(number: int) -> int:
-    """A 64-bit hash as PostgreSQL's bigint holds it."""
+    """A 64-bit hash, signed or not, as PostgreSQL's bigint holds it."""
     return number - (1 << 64) if number >= 1 << 63 else number

@@ -23,7 +23,10 @@ class Batch:
     block: bytes = field(repr=False)
     """Index block, written and read by Rust; opaque here."""
     locator_hashes: tuple[int, ...] = field(repr=False)
-    """One keyed 64-bit hash (unsigned) of each SOP Instance UID, in any order."""
+    """One keyed 64-bit hash of each SOP Instance UID, signed or not, in any order.
+
+    Equal UIDs must have equal hashes in every vault, or arbitration cannot see past vaults.
+    """
     attributes: StudyAttributes = field(repr=False)
     received_from: datetime
     received_to: datetime

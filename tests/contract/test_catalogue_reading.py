@@ -106,10 +106,13 @@ async def test_a_quarantined_newcomer_is_known_shown_and_discarded_with_name_and
         (incident.sop_uid, incident.newcomer.content)
     ]
     assert await catalogue.open_incidents(vaults) == {IncidentKind.QUARANTINE: 1}
-    for _ in range(2):  # the second time: after an unknown outcome
-        resolved = await catalogue.incidents.resolve(
+    first, resolved = [  # the second time: after an unknown outcome
+        await catalogue.incidents.resolve(
             incident.id, vaults, resolution=Resolution.DISCARD, reason="sent twice", by="maija"
         )
+        for _ in range(2)
+    ]
+    assert first == resolved
     assert (resolved.state, resolved.resolution, resolved.resolution_reason, resolved.resolved_by) == (
         IncidentState.RESOLVED, Resolution.DISCARD, "sent twice", "maija",
     )  # fmt: skip

@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 from gateway.catalogue import Catalogue
+from gateway.catalogue import cluster as cluster_room
 from gateway.catalogue.cluster import prepare
 from gateway.catalogue.embedded import EmbeddedServer, _pid_in, _processes
 from gateway.catalogue.migrator import migrate
@@ -181,3 +182,23 @@ async def test_as_root_only_its_account_may_pass_the_closed_folder_above(home: P
     assert os.getxattr(home.parent, "system.posix_acl_access")
     stranger = {"user": 12345, "group": 12345, "extra_groups": []}
     assert subprocess.run(["ls", str(home)], capture_output=True, **stranger).returncode != 0  # type: ignore[call-overload] # noqa: ASYNC221, PLW1510
+
+
+async def test_a_long_path_and_programs_out_of_reach_do_not_stop_the_start(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket address holds a hundred bytes; a virtual environment is often closed to other accounts."""
+    monkeypatch.setattr(cluster_room, "_runs", lambda programs, account: False)
+    deep = home.parent / ("a" * 60) / ("b" * 60)
+    server = EmbeddedServer(deep)
+    await server.start()
+    connection = await asyncpg.connect(**server.gateway.arguments())
+    assert await connection.fetchval("SELECT 1") == 1
+    await connection.close()
+    await server.stop()
+    folder = server.gateway.socket_folder
+    assert folder is not None
+    assert not folder.startswith(str(deep))
+    assert server._cluster is not None
+    assert server._cluster.programs.is_relative_to(deep)
+    shutil.rmtree(folder)

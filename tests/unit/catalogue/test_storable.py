@@ -25,3 +25,4 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
 def test_a_hash_keeps_its_bits(number: int) -> None:
     assert -(2**63) <= signed(number) < 2**63
     assert signed(number) % 2**64 == number
+    assert signed(signed(number)) == signed(number)
