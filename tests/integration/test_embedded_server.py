@@ -130,7 +130,9 @@ async def test_a_lock_file_whose_process_id_is_somebody_elses_does_not_stop_the_
     await server.stop()
     pid_file = home / "data" / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
-    stranger = subprocess.Popen(["sleep", "60"])  # noqa: ASYNC220
+    # Of the same account: PostgreSQL forgives a process that it may not signal.
+    account = prepare(home).account.arguments()
+    stranger = subprocess.Popen(["sleep", "60"], cwd="/", **account)  # noqa: ASYNC220
     try:
         pid_file.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
         again = EmbeddedServer(home)
