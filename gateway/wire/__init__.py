@@ -1,0 +1,1 @@
+"""Languages: bytes and XML to the model and back; no I/O, nothing to wait for."""
