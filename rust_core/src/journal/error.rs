@@ -1,0 +1,66 @@
+//! What can go wrong in the journal: whose fault it is, and whether trying again may help.
+
+use std::{fmt, io, sync::Arc};
+
+/// An error of the journal. Cheap to clone: one failure may answer many waiting instances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JournalError {
+    /// No room for new instances; try again when something was released (A700H).
+    Full,
+    /// The journal stopped writing for good after a failed write or sync; reads are still served.
+    ReadOnly(Arc<str>),
+    /// The journal was shut down.
+    Closed,
+    /// Bytes that were known durable do not read back as written. The node must stop.
+    Rot {
+        /// Segment id.
+        segment: u32,
+        /// Byte offset within the segment.
+        offset: u32,
+        /// Generation that the segment holds, 0 if even that cannot be read.
+        generation: u32,
+        /// What was expected there.
+        what: &'static str,
+    },
+    /// The medium failed outside the write path (start, reads).
+    Io(Arc<str>),
+    /// The configuration cannot work, or contradicts what lies on the medium.
+    Config(&'static str),
+    /// The epoch was not raised above the highest found in the journal.
+    Epoch {
+        /// Highest epoch found.
+        highest: u32,
+    },
+    /// Particulars, tail or extents that a closing record cannot say.
+    Unrecordable(&'static str),
+    /// Nothing live is kept under that receive id, or it may not be discarded (it was answered 0000H).
+    NotDiscardable,
+}
+
+impl JournalError {
+    /// Translates a failure of the medium, naming what was attempted.
+    pub(crate) fn io(what: &str, error: &io::Error) -> Self {
+        Self::Io(format!("{what}: {error}").into())
+    }
+}
+
+impl fmt::Display for JournalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => write!(f, "the journal is full"),
+            Self::ReadOnly(why) => write!(f, "the journal is read-only: {why}"),
+            Self::Closed => write!(f, "the journal was shut down"),
+            Self::Rot { segment, offset, generation, what } => write!(
+                f,
+                "rot in segment {segment} (generation {generation}) at offset {offset}: {what}"
+            ),
+            Self::Io(what) => write!(f, "journal medium: {what}"),
+            Self::Config(what) => write!(f, "journal configuration: {what}"),
+            Self::Epoch { highest } => write!(f, "the epoch must be above {highest}"),
+            Self::Unrecordable(what) => write!(f, "cannot be recorded: {what}"),
+            Self::NotDiscardable => write!(f, "only quarantined instances can be discarded"),
+        }
+    }
+}
+
+impl std::error::Error for JournalError {}
