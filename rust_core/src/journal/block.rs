@@ -1,6 +1,7 @@
 //! Pooled blocks: where bytes of instances live between the socket and the journal.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::aligned::{AlignedBuffer, StampedBuffer};
@@ -113,7 +114,8 @@ impl Block {
     /// Freezes the payload, so that a writer and a digest worker can share it.
     pub fn freeze(mut self) -> Arc<FilledBlock> {
         let buffer = self.memory.take().map(StampedBuffer::new);
-        Arc::new(FilledBlock { buffer, length: self.length, pool: self.pool.clone() })
+        let (length, pool) = (self.length, self.pool.clone());
+        Arc::new(FilledBlock { buffer, length, pool, claimed: AtomicBool::new(false) })
     }
 }
 
@@ -130,6 +132,7 @@ pub struct FilledBlock {
     buffer: Option<StampedBuffer>,
     length: usize,
     pool: BlockPool,
+    claimed: AtomicBool,
 }
 
 impl FilledBlock {
@@ -141,6 +144,11 @@ impl FilledBlock {
     /// Whether it can become a data record.
     pub fn is_full(&self) -> bool {
         self.length == BLOCK_PAYLOAD_LENGTH
+    }
+
+    /// Takes the block for one data record; false if it was taken before.
+    pub(super) fn claim(&self) -> bool {
+        !self.claimed.swap(true, Ordering::AcqRel)
     }
 
     pub(super) fn stamp(&self, header: &[u8; RECORD_HEADER_LENGTH]) -> bool {
@@ -162,7 +170,7 @@ impl Drop for FilledBlock {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 

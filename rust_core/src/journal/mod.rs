@@ -1,14 +1,42 @@
 //! The journal: a node's write-ahead log of instances, in recycled, pre-written segments.
+//!
+//! An instance is begun, its full blocks are appended, and it is closed; when its closing record is
+//! durable, it MUST be found whole after any loss of the process or of power. Format and recovery
+//! are described in `docs/design/journal-format.md`.
 
 pub mod aligned;
 pub mod block;
 pub mod closing;
+mod committer;
+mod config;
 mod cursor;
+mod direct;
 pub mod discard;
 pub mod error;
+pub mod file_medium;
+mod index;
+mod log;
 pub mod medium;
 pub mod memory_medium;
+mod open;
+mod preparer;
+pub mod reader;
 pub mod record;
+mod recovery;
+mod scan;
+mod segments;
+mod upload;
+mod writer;
 
 pub use block::{Block, BlockPool, FilledBlock};
+pub use config::JournalConfig;
 pub use error::JournalError;
+pub use file_medium::FileMedium;
+pub use medium::{Medium, MediumReport, WriteMode};
+pub use memory_medium::{Faults, MemoryMedium};
+pub use open::{Journal, JournalState, Upload};
+pub use preparer::Nonces;
+pub use reader::{Entries, InstanceReader, Kept};
+pub use recovery::{Damaged, Recovery};
+pub use segments::Room;
+pub use upload::{Done, Tail};

@@ -1,0 +1,307 @@
+//! The committer: the one thread that makes closing and discard records durable, in groups.
+//!
+//! One write is in flight; everything that arrives meanwhile goes into the next. Positions are given
+//! out here, so the order in which instances became durable is the order of their positions.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use super::aligned::AlignedBuffer;
+use super::closing::{self, Extent};
+use super::discard::Discard;
+use super::error::JournalError;
+use super::index::{Entry, Index};
+use super::log::{DiscardPin, Log, Purpose, Region};
+use super::record::{Kind, Place, RECORD_HEADER_LENGTH, record_length};
+use super::upload::{Close, Done, UploadState};
+use crate::instance::{NodeId, ReceiveId, Verdict};
+use crate::limits::BLOCK_LENGTH;
+
+/// Encoded bytes after which a group is full.
+const GROUP_LENGTH_MAX: usize = 1 << 20;
+
+/// What the committer is asked for.
+pub(super) enum Request {
+    /// Close an upload whose data writes all ended.
+    Close(Arc<UploadState>, Box<Close>),
+    /// Make completed data writes durable, so that what was abandoned can be used again.
+    Sync,
+    /// Take instances back.
+    Discard(Discard, Vec<Discarded>, Sender<Result<(), JournalError>>),
+}
+
+impl Request {
+    fn refuse(self, log: &Log) {
+        match self {
+            Self::Close(upload, close) => {
+                upload.forget(log);
+                (close.done)(Err(JournalError::Closed));
+            }
+            Self::Sync => {}
+            Self::Discard(_, _, reply) => drop(reply.send(Err(JournalError::Closed))),
+        }
+    }
+}
+
+/// An instance to be discarded, with what it keeps.
+pub(super) struct Discarded {
+    pub(super) id: ReceiveId,
+    pub(super) extents: Vec<Extent>,
+}
+
+#[derive(Default)]
+struct Queue {
+    requests: VecDeque<Request>,
+    stopping: bool,
+}
+
+/// The queue in front of the committer.
+pub(super) struct Committer {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+/// One record of a group, encoded.
+struct Pending {
+    payload: Vec<u8>,
+    kind: Kind,
+    upload: u64,
+    then: Then,
+}
+
+/// What follows when the record is durable.
+enum Then {
+    Kept { upload: Arc<UploadState>, id: ReceiveId, verdict: Verdict, done: Done },
+    Discarded { discarded: Vec<Discarded>, reply: Sender<Result<(), JournalError>> },
+}
+
+/// The committing side: what only its thread touches.
+pub(super) struct Commit {
+    pub(super) log: Arc<Log>,
+    pub(super) index: Arc<Mutex<Index>>,
+    pub(super) node: NodeId,
+    pub(super) next_position: u64,
+}
+
+impl Committer {
+    pub(super) fn new() -> Self {
+        Self { queue: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Queues a request; after the stop it is answered with `Closed`.
+    pub(super) fn push(&self, request: Request, log: &Log) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.stopping {
+            drop(queue);
+            return request.refuse(log);
+        }
+        queue.requests.push_back(request);
+        drop(queue);
+        self.changed.notify_one();
+    }
+
+    /// Lets the committer go home once the queue is empty.
+    pub(super) fn stop(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).stopping = true;
+        self.changed.notify_all();
+    }
+
+    fn take(&self) -> Option<VecDeque<Request>> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        while queue.requests.is_empty() {
+            if queue.stopping {
+                return None;
+            }
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        Some(std::mem::take(&mut queue.requests))
+    }
+
+    /// The committer's life.
+    pub(super) fn run(&self, commit: &mut Commit) {
+        while let Some(mut requests) = self.take() {
+            while !requests.is_empty() {
+                commit.group(&mut requests);
+            }
+        }
+    }
+}
+
+impl Commit {
+    /// Commits as many requests as make a group.
+    fn group(&mut self, requests: &mut VecDeque<Request>) {
+        let mut group = VecDeque::new();
+        let (mut length, mut has_data) = (0, false);
+        while length < GROUP_LENGTH_MAX {
+            let Some(request) = requests.pop_front() else { break };
+            if let Some((pending, extents)) = self.encode(request, group.len() as u64) {
+                length += record_length(pending.payload.len());
+                has_data |= extents;
+                group.push_back(pending);
+            }
+        }
+        // Data of these instances completed before now; closing records only go out behind it.
+        let mut ready = if has_data { self.log.sync_completed() } else { Ok(()) };
+        while !group.is_empty() {
+            let written = ready.clone().and_then(|()| self.write(&group));
+            match written {
+                Ok(region) => self.durable(&mut group, region),
+                Err(error) => {
+                    group.drain(..).for_each(|pending| self.failed(pending.then, &error));
+                    ready = Err(error);
+                }
+            }
+        }
+    }
+
+    /// Encodes a request; one that cannot be recorded is answered here and now.
+    fn encode(&self, request: Request, ahead: u64) -> Option<(Pending, bool)> {
+        let mut payload = Vec::new();
+        match request {
+            Request::Close(upload, close) => {
+                let Close { particulars, tail, done } = *close;
+                let position = self.next_position + ahead;
+                let id = ReceiveId { node: self.node, epoch: self.log.epoch, position };
+                let bytes = tail.as_bytes();
+                let encoded = upload.extents().and_then(|extents| {
+                    closing::encode(id, &particulars, &extents, bytes, &mut payload)?;
+                    Ok(!extents.is_empty())
+                });
+                let then = |done| {
+                    let (upload, verdict) = (upload.clone(), particulars.verdict);
+                    Then::Kept { upload, id, verdict, done }
+                };
+                match encoded.and_then(|data| self.fits(&payload).map(|()| data)) {
+                    Ok(data) => {
+                        let (kind, number) = (Kind::Closing, upload.number);
+                        Some((Pending { payload, kind, upload: number, then: then(done) }, data))
+                    }
+                    Err(error) => {
+                        self.failed(then(done), &error);
+                        None
+                    }
+                }
+            }
+            Request::Sync => {
+                // A failure poisons the journal, which says it to everyone.
+                self.log.sync_completed().ok();
+                None
+            }
+            Request::Discard(discard, discarded, reply) => {
+                let then = Then::Discarded { discarded, reply };
+                let encoded = discard.encode(&mut payload).and_then(|()| self.fits(&payload));
+                match encoded {
+                    // Discards take no position; `ahead` counts them all the same, which only
+                    // leaves a gap. Positions increase, they need not be dense.
+                    Ok(()) => {
+                        Some((Pending { payload, kind: Kind::Discard, upload: 0, then }, false))
+                    }
+                    Err(error) => {
+                        self.failed(then, &error);
+                        None
+                    }
+                }
+            }
+        }
+    }
+
+    fn fits(&self, payload: &[u8]) -> Result<(), JournalError> {
+        let room = self.log.state().table.segment_length - super::record::FIRST_RECORD_OFFSET;
+        if record_length(payload.len()) <= room as usize {
+            Ok(())
+        } else {
+            Err(JournalError::Unrecordable("the record is longer than a segment"))
+        }
+    }
+
+    /// Writes the records of the group that fit behind each other.
+    fn write(&self, group: &VecDeque<Pending>) -> Result<Region, JournalError> {
+        let lengths: Vec<u32> =
+            group.iter().map(|pending| record_length(pending.payload.len()) as u32).collect();
+        let region = self.log.allocate(Purpose::Decision, &lengths)?;
+        let mut bytes = AlignedBuffer::new(region.length as usize);
+        let mut at = 0;
+        for (pending, length) in group.iter().zip(&lengths).take(region.records) {
+            let payload = &pending.payload;
+            let mut header = region.header(pending.kind, self.log.epoch, payload.len() as u32);
+            header.place = region.place.plus(at);
+            header.upload = pending.upload;
+            let record = &mut bytes[at..at + *length as usize];
+            record[..RECORD_HEADER_LENGTH].copy_from_slice(&header.encode(payload));
+            record[RECORD_HEADER_LENGTH..][..payload.len()].copy_from_slice(payload);
+            at += *length as usize;
+        }
+        self.log.write(region, &[&bytes], true).map(|()| region)
+    }
+
+    fn durable(&mut self, group: &mut VecDeque<Pending>, region: Region) {
+        let mut at = 0;
+        for pending in group.drain(..region.records) {
+            let length = record_length(pending.payload.len()) as u32;
+            let place = region.place.plus(at);
+            at += length as usize;
+            match pending.then {
+                Then::Kept { id, verdict, done, .. } => {
+                    let entry = Entry::new(id.position, place, length, verdict);
+                    let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+                    index.push(id.epoch, entry);
+                    drop(index);
+                    self.next_position = id.position + 1;
+                    done(Ok(id));
+                }
+                Then::Discarded { discarded, reply } => {
+                    self.discarded(discarded, place, length);
+                    // Nobody waits any more: the discard is durable all the same.
+                    reply.send(Ok(())).ok();
+                }
+            }
+        }
+    }
+
+    /// Frees what the discarded instances kept; the discard record stays while they can be found.
+    fn discarded(&self, discarded: Vec<Discarded>, place: Place, length: u32) {
+        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let removed = discarded.into_iter().filter_map(|d| Some((index.remove(d.id)?, d.extents)));
+        let removed: Vec<(Entry, Vec<Extent>)> = removed.collect();
+        drop(index);
+        // Under one lock: else a segment could be overwritten before the record waits for that.
+        let mut state = self.log.state();
+        let generations = removed.iter().map(|(entry, _)| entry.closing.generation).collect();
+        state.hold_discard(place, u64::from(length), generations);
+        for (entry, extents) in removed {
+            state.table.release(entry.closing, 1, u64::from(entry.length));
+            for data in extents.iter().flat_map(Extent::places) {
+                state.table.release(data, 1, BLOCK_LENGTH as u64);
+            }
+        }
+        drop(state);
+        self.log.notify();
+    }
+
+    fn failed(&self, then: Then, error: &JournalError) {
+        match then {
+            Then::Kept { upload, done, .. } => {
+                upload.forget(&self.log);
+                done(Err(error.clone()));
+            }
+            Then::Discarded { reply, .. } => {
+                reply.send(Err(error.clone())).ok();
+            }
+        }
+    }
+}
+
+impl super::log::State {
+    /// Keeps a discard record until the generations of what it takes back are overwritten.
+    ///
+    /// Its own generation needs no waiting for: both go together.
+    pub(super) fn hold_discard(&mut self, place: Place, length: u64, mut on: BTreeSet<u32>) {
+        on.remove(&place.generation);
+        if on.is_empty() {
+            self.table.release(place, 1, length);
+        } else {
+            self.discard_pins.push(DiscardPin { place, length, generations: on });
+        }
+    }
+}

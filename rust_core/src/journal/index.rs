@@ -1,0 +1,67 @@
+//! The index in memory: which closing record lies where, by receive position.
+
+use std::collections::BTreeMap;
+
+use super::record::Place;
+use crate::instance::{ReceiveId, Verdict};
+
+/// What is remembered of one instance: 32 bytes; the rest is read from its closing record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) position: u64,
+    pub(super) closing: Place,
+    /// Bytes that the closing record takes in the segment.
+    pub(super) length: u32,
+    pub(super) verdict: Verdict,
+    live: bool,
+}
+
+impl Entry {
+    pub(super) fn new(position: u64, closing: Place, length: u32, verdict: Verdict) -> Self {
+        Self { position, closing, length, verdict, live: true }
+    }
+}
+
+/// Live instances by epoch and position.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    epochs: BTreeMap<u32, Vec<Entry>>,
+}
+
+impl Index {
+    /// Adds an instance; positions of an epoch come in increasing order.
+    pub(super) fn push(&mut self, epoch: u32, entry: Entry) {
+        self.epochs.entry(epoch).or_default().push(entry);
+    }
+
+    fn find(&self, id: ReceiveId) -> Option<(u32, usize)> {
+        let entries = self.epochs.get(&id.epoch)?;
+        let at = entries.binary_search_by_key(&id.position, |entry| entry.position).ok()?;
+        entries[at].live.then_some((id.epoch, at))
+    }
+
+    pub(super) fn get(&self, id: ReceiveId) -> Option<Entry> {
+        let (epoch, at) = self.find(id)?;
+        self.epochs.get(&epoch)?.get(at).copied()
+    }
+
+    /// Takes an instance out; only the first to do so gets it.
+    pub(super) fn remove(&mut self, id: ReceiveId) -> Option<Entry> {
+        let (epoch, at) = self.find(id)?;
+        let entry = self.epochs.get_mut(&epoch)?.get_mut(at)?;
+        entry.live = false;
+        Some(*entry)
+    }
+
+    /// The first live instance of the epoch behind `position`.
+    pub(super) fn next_after(&self, epoch: u32, position: u64) -> Option<Entry> {
+        let entries = self.epochs.get(&epoch)?;
+        let at = entries.partition_point(|entry| entry.position <= position);
+        entries[at..].iter().find(|entry| entry.live).copied()
+    }
+
+    /// Epochs with instances, oldest first.
+    pub(super) fn epochs(&self) -> Vec<u32> {
+        self.epochs.keys().copied().collect()
+    }
+}

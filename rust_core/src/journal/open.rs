@@ -1,0 +1,314 @@
+//! The open journal: the handle that intake, readers and health hold.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+use super::block::{BlockPool, FilledBlock};
+use super::committer::{Commit, Committer, Discarded, Request};
+use super::config::JournalConfig;
+use super::discard::Discard;
+use super::error::JournalError;
+use super::index::Index;
+use super::log::Log;
+use super::medium::{Medium, MediumReport, WriteMode};
+use super::preparer::{Nonces, Preparer};
+use super::reader::{self, Entries, InstanceReader, Kept};
+use super::recovery::{Recovery, recover};
+use super::segments::{Room, SegmentTable};
+use super::upload::{Close, Done, Tail, Turn, UploadState};
+use super::writer::{Job, Writers};
+use crate::instance::{NodeId, Particulars, ReceiveId, Verdict};
+
+/// Whether the journal takes instances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JournalState {
+    /// It does.
+    Writable,
+    /// Never again in this process: a write or sync failed. Reads are served.
+    ReadOnly {
+        /// What failed.
+        why: Arc<str>,
+    },
+}
+
+/// A node's journal. Dropping it shuts it down in order.
+pub struct Journal {
+    parts: Parts,
+    node: NodeId,
+    pool: BlockPool,
+    next_upload: AtomicU64,
+    closed: AtomicBool,
+    threads: Mutex<Threads>,
+}
+
+#[derive(Clone)]
+struct Parts {
+    log: Arc<Log>,
+    index: Arc<Mutex<Index>>,
+    writers: Arc<Writers>,
+    committer: Arc<Committer>,
+}
+
+#[derive(Default)]
+struct Threads {
+    writers: Vec<JoinHandle<()>>,
+    committer: Option<JoinHandle<()>>,
+    preparer: Option<JoinHandle<()>>,
+}
+
+/// An instance being received. Dropped without a close, it is abandoned.
+pub struct Upload {
+    state: Arc<UploadState>,
+    parts: Parts,
+    closed: bool,
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if !self.closed {
+            self.state.abandon(&self.parts.log);
+            if self.parts.log.mode == WriteMode::Buffered {
+                self.parts.committer.push(Request::Sync, &self.parts.log);
+            }
+        }
+    }
+}
+
+impl Journal {
+    /// Recovers what the medium holds and opens the journal for appending, in a new generation.
+    ///
+    /// # Errors
+    /// `Rot` if something that was known durable is damaged: the node must stop and say so.
+    /// `Config`, `Epoch` for settings that contradict the medium; `Io`, `ReadOnly` if it fails.
+    pub fn open(
+        medium: Arc<dyn Medium>,
+        config: JournalConfig,
+        nonces: Nonces,
+    ) -> Result<(Self, Recovery), JournalError> {
+        let (length, count) = config.segments()?;
+        let table = SegmentTable::new(length, count);
+        let recovered = recover(&*medium, config.node, config.epoch, table)?;
+        let (reserve, fill_max) = (config.reserve_segments, config.fill_max);
+        let log = Arc::new(Log::new(medium, config.epoch, reserve, fill_max, recovered.state));
+        let mut preparer = Preparer { log: log.clone(), node: config.node, nonces };
+        preparer.first()?;
+        let parts = Parts {
+            log,
+            index: Arc::new(Mutex::new(recovered.index)),
+            writers: Arc::default(),
+            committer: Arc::new(Committer::new()),
+        };
+        let threads = parts.start(preparer, &config)?;
+        let journal = Self {
+            parts,
+            node: config.node,
+            pool: BlockPool::new(config.block_pool_bytes),
+            next_upload: AtomicU64::new(1),
+            closed: AtomicBool::new(false),
+            threads: Mutex::new(threads),
+        };
+        Ok((journal, recovered.recovery))
+    }
+
+    /// The pool that blocks come from.
+    pub fn pool(&self) -> &BlockPool {
+        &self.pool
+    }
+
+    /// Begins an instance.
+    ///
+    /// # Errors
+    /// `Full` from the fill limit on, or when only the reserve is left; `ReadOnly`, `Closed`.
+    pub fn begin(&self) -> Result<Upload, JournalError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(JournalError::Closed);
+        }
+        self.parts.log.admits()?;
+        let number = self.next_upload.fetch_add(1, Ordering::Relaxed);
+        let (state, parts) = (Arc::new(UploadState::new(number)), self.parts.clone());
+        Ok(Upload { state, parts, closed: false })
+    }
+
+    /// Queues the next full block of the instance for writing; blocks count in the order of calls.
+    ///
+    /// # Errors
+    /// `Unrecordable` for a block that is not full or was appended before; else why the upload
+    /// failed already. It must then be dropped or closed (the close will fail with the reason).
+    pub fn append(&self, upload: &Upload, block: Arc<FilledBlock>) -> Result<(), JournalError> {
+        self.parts.log.writable()?;
+        if !block.is_full() || !block.claim() {
+            return Err(JournalError::Unrecordable("a block that is not full, or appended twice"));
+        }
+        let index = upload.state.queued()?;
+        let job = Job { upload: upload.state.clone(), index, block };
+        self.parts.writers.push(job).map_err(|job| {
+            job.upload.written(index, Err(JournalError::Closed), &self.parts.log);
+            JournalError::Closed
+        })
+    }
+
+    /// Closes the instance: once all of its blocks are durable, its closing record is written, and
+    /// `done` is called with the receive id when that is durable.
+    ///
+    /// `done(Ok)` MUST mean: the instance survives the loss of the process and of power. After
+    /// `done(Err)` it is not kept, unless the error is `ReadOnly`: then a restart may find it whole.
+    pub fn close(
+        &self,
+        mut upload: Upload,
+        particulars: Particulars,
+        tail: impl Into<Tail>,
+        done: Done,
+    ) {
+        upload.closed = true;
+        let close = Box::new(Close { particulars, tail: tail.into(), done });
+        if let Turn::Commit(close) = upload.state.close(close, &self.parts.log) {
+            let request = Request::Close(upload.state.clone(), close);
+            self.parts.committer.push(request, &self.parts.log);
+        }
+    }
+
+    /// Gives an instance up; its room is free once its writes have ended. The same as dropping it.
+    pub fn abandon(&self, upload: Upload) {
+        drop(upload);
+    }
+
+    /// Drops quarantined instances for good; durable when it returns. Blocks: not for the loop.
+    ///
+    /// # Errors
+    /// `NotDiscardable` if any is not there or was answered 0000H (then none is discarded).
+    pub fn discard(&self, ids: &[ReceiveId], reason: &str) -> Result<(), JournalError> {
+        self.parts.log.writable()?;
+        let discarded = ids.iter().map(|id| self.discardable(*id)).collect::<Result<_, _>>()?;
+        let discard = Discard { receive_ids: ids.to_vec(), reason: reason.into() };
+        let (reply, answer) = mpsc::channel();
+        let request = Request::Discard(discard, discarded, reply);
+        self.parts.committer.push(request, &self.parts.log);
+        answer.recv().unwrap_or(Err(JournalError::Closed))
+    }
+
+    fn discardable(&self, id: ReceiveId) -> Result<Discarded, JournalError> {
+        let found = reader::kept(&self.parts.log, &self.parts.index, self.own(id)?)?;
+        match found {
+            Some((kept, entry)) if entry.verdict == Verdict::Quarantined => {
+                Ok(Discarded { id, extents: kept.extents })
+            }
+            Some(_) | None => Err(JournalError::NotDiscardable),
+        }
+    }
+
+    fn own(&self, id: ReceiveId) -> Result<ReceiveId, JournalError> {
+        if id.node == self.node { Ok(id) } else { Err(JournalError::NotDiscardable) }
+    }
+
+    /// What is kept under a receive id, re-read from its closing record.
+    ///
+    /// # Errors
+    /// `Rot` or `Io` if the closing record does not read back.
+    pub fn instance(&self, id: ReceiveId) -> Result<Option<Arc<Kept>>, JournalError> {
+        let Ok(id) = self.own(id) else { return Ok(None) };
+        let found = reader::kept(&self.parts.log, &self.parts.index, id)?;
+        Ok(found.map(|(kept, _)| Arc::new(kept)))
+    }
+
+    /// A reader of the instance's data set; its segments are not used again while it lives.
+    ///
+    /// # Errors
+    /// `Rot` or `Io` if the closing record does not read back.
+    pub fn reader(&self, id: ReceiveId) -> Result<Option<InstanceReader>, JournalError> {
+        let Ok(id) = self.own(id) else { return Ok(None) };
+        InstanceReader::open(&self.parts.log, &self.parts.index, id)
+    }
+
+    /// Live instances of an epoch behind `position`, in position order.
+    pub fn entries_after(&self, epoch: u32, position: u64) -> Entries {
+        let Parts { log, index, .. } = self.parts.clone();
+        Entries { log, index, node: self.node, epoch, position }
+    }
+
+    /// Epochs of which something may be kept, oldest first.
+    pub fn epochs(&self) -> Vec<u32> {
+        self.parts.index.lock().unwrap_or_else(PoisonError::into_inner).epochs()
+    }
+
+    /// How full it is.
+    pub fn room(&self) -> Room {
+        self.parts.log.state().table.room()
+    }
+
+    /// Whether it takes instances.
+    pub fn state(&self) -> JournalState {
+        let read_only = self.parts.log.state().read_only.clone();
+        read_only.map_or(JournalState::Writable, |why| JournalState::ReadOnly { why })
+    }
+
+    /// What was probed of the medium.
+    pub fn medium(&self) -> MediumReport {
+        self.parts.log.medium.report()
+    }
+
+    /// Refuses new work, ends what was queued, and marks the end of the log. Idempotent; blocks.
+    pub fn shutdown(&self) {
+        self.closed.store(true, Ordering::Release);
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let Parts { log, writers, committer, .. } = &self.parts;
+        writers.stop();
+        threads.writers.drain(..).for_each(|thread| drop(thread.join()));
+        committer.stop();
+        if let Some(thread) = threads.committer.take() {
+            thread.join().ok();
+        }
+        if let Some(thread) = threads.preparer.take() {
+            // A failure here poisons the journal, which then ends as after a crash.
+            log.sync_completed().and_then(|()| log.close_head()).ok();
+            log.state().stopping = true;
+            log.notify();
+            thread.join().ok();
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+impl Parts {
+    fn start(
+        &self,
+        mut preparer: Preparer,
+        config: &JournalConfig,
+    ) -> Result<Threads, JournalError> {
+        let mut threads = Threads::default();
+        for _ in 0..config.writer_threads {
+            let Self { log, writers, committer, .. } = self.clone();
+            let guarded = log.clone();
+            let life = move || writers.run(&log, &committer);
+            threads.writers.push(spawn("journal-writer", guarded, life)?);
+        }
+        let Self { log, committer, index, .. } = self.clone();
+        let mut commit = Commit { log, index, node: config.node, next_position: 1 };
+        let life = move || committer.run(&mut commit);
+        threads.committer = Some(spawn("journal-committer", self.log.clone(), life)?);
+        let life = move || preparer.run();
+        threads.preparer = Some(spawn("journal-preparer", self.log.clone(), life)?);
+        Ok(threads)
+    }
+}
+
+/// A thread whose panic poisons the journal, and which then goes on, to fail what is queued.
+fn spawn(
+    name: &str,
+    log: Arc<Log>,
+    mut life: impl FnMut() + Send + 'static,
+) -> Result<JoinHandle<()>, JournalError> {
+    let guarded = move || {
+        while catch_unwind(AssertUnwindSafe(&mut life)).is_err() {
+            log.poison("a thread of the journal panicked");
+        }
+    };
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    builder.spawn(guarded).map_err(|error| JournalError::io("starting a thread", &error))
+}

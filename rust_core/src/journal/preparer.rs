@@ -1,0 +1,201 @@
+//! The preparer: opens the next generation ahead of the head, and makes segments in the background.
+
+use std::sync::Arc;
+
+use super::aligned::AlignedBuffer;
+use super::error::JournalError;
+use super::log::{Head, Log, State};
+use super::record::{
+    FIRST_RECORD_OFFSET, Generation, Header, Kind, Place, RECORD_HEADER_LENGTH,
+    SEGMENT_PAYLOAD_LENGTH,
+};
+use super::segments::{Segment, Use};
+use crate::instance::NodeId;
+use crate::limits::JOURNAL_ALIGNMENT;
+
+/// Where nonces come from: unpredictable to senders, or records could be forged inside a data set.
+pub type Nonces = Box<dyn FnMut() -> u64 + Send>;
+
+/// Segments kept ready beside the prepared one while there are some to make.
+const READY: usize = 1;
+
+/// The thread's own things.
+pub(super) struct Preparer {
+    pub(super) log: Arc<Log>,
+    pub(super) node: NodeId,
+    pub(super) nonces: Nonces,
+}
+
+enum Step {
+    Open(u32),
+    Make(u32),
+    Wait,
+    Stop,
+}
+
+impl Preparer {
+    /// Runs until the journal stops. A failed header write poisons it.
+    pub(super) fn run(&mut self) {
+        loop {
+            match self.next_step() {
+                Step::Open(segment) => drop(self.open(segment)),
+                Step::Make(segment) => drop(self.make(segment)),
+                Step::Wait => {}
+                Step::Stop => return,
+            }
+        }
+    }
+
+    /// Opens the first generation before anything runs, so that a bad medium shows at start.
+    pub(super) fn first(&mut self) -> Result<(), JournalError> {
+        let (free, unmade) = {
+            let mut state = self.log.state();
+            let free = state.table.take_free();
+            let unmade = if free.is_none() { state.table.take_unmade() } else { None };
+            (free, unmade)
+        };
+        match (free, unmade) {
+            (Some(segment), _) => self.open(segment),
+            (None, Some(segment)) => {
+                self.make(segment)?;
+                let segment = self.log.state().table.take_free();
+                segment.map_or(Ok(()), |segment| self.open(segment))
+            }
+            // Full of live instances: they are served, and nothing new is taken.
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn next_step(&self) -> Step {
+        let mut state = self.log.state();
+        if state.stopping {
+            return Step::Stop;
+        }
+        if state.read_only.is_none()
+            && let Some(step) = work(&mut state)
+        {
+            state.preparing = true;
+            return step;
+        }
+        let retry = state.table.making_refused;
+        let mut state = if retry { self.log.wait_a_second(state) } else { self.log.wait(state) };
+        if retry {
+            state.table.making_refused = false;
+        }
+        Step::Wait
+    }
+
+    fn make(&mut self, segment: u32) -> Result<(), JournalError> {
+        let length = u64::from(self.log.state().table.segment_length);
+        let made = self.log.medium.create(segment, length);
+        let mut state = self.log.state();
+        state.preparing = false;
+        let outcome = match made {
+            Ok(()) => {
+                state.table.enter(segment, Segment::fresh());
+                Ok(())
+            }
+            Err(error) => {
+                // Nothing was promised on it: no damage, only less room until it succeeds (P8).
+                state.table.give_back_unmade(segment);
+                Err(JournalError::io("making a segment", &error))
+            }
+        };
+        drop(state);
+        self.log.notify();
+        outcome
+    }
+
+    fn open(&mut self, segment: u32) -> Result<(), JournalError> {
+        let nonce = (self.nonces)();
+        let (header, slot) = {
+            let mut state = self.log.state();
+            let Some(old) = state.table.get(segment).copied() else { return Ok(()) };
+            let generation = state.next_generation;
+            let Some(next) = generation.checked_add(1) else {
+                drop(state);
+                return Err(self.log.poison("generations are used up"));
+            };
+            state.next_generation = next;
+            // The older header stays until this one is durable: a torn header loses nothing.
+            let slot = old.slot.map_or(0, |slot| 1 - slot);
+            let offset = slot * JOURNAL_ALIGNMENT as u32;
+            let place = Place { segment, generation, offset };
+            let durable_through = state.durable_through().min(place.lsn());
+            let header = Header {
+                kind: Kind::Segment,
+                place,
+                payload_length: SEGMENT_PAYLOAD_LENGTH as u32,
+                epoch: self.log.epoch,
+                durable_through,
+                nonce,
+                upload: 0,
+                index: 0,
+            };
+            (header, slot)
+        };
+        let record = self.header_record(&header);
+        let offset = u64::from(header.place.offset);
+        let written = self.log.medium.write(segment, offset, &[&record], true);
+        if let Err(error) = written {
+            return Err(self.log.poison(&format!("header of segment {segment}: {error}")));
+        }
+        self.opened(&header, slot);
+        Ok(())
+    }
+
+    fn header_record(&self, header: &Header) -> AlignedBuffer {
+        let length = u64::from(self.log.state().table.segment_length);
+        let mut payload = [0; SEGMENT_PAYLOAD_LENGTH];
+        payload[..16].copy_from_slice(&self.node.0);
+        payload[16..].copy_from_slice(&length.to_le_bytes());
+        let mut record = AlignedBuffer::new(JOURNAL_ALIGNMENT);
+        record[..RECORD_HEADER_LENGTH].copy_from_slice(&header.encode(&payload));
+        record[RECORD_HEADER_LENGTH..][..SEGMENT_PAYLOAD_LENGTH].copy_from_slice(&payload);
+        record
+    }
+
+    fn opened(&self, header: &Header, slot: u32) {
+        let Place { segment, generation, .. } = header.place;
+        let mut state = self.log.state();
+        let old = state.table.get(segment).map_or(0, |found| found.generation);
+        let generation = Generation { segment, generation, nonce: header.nonce };
+        if let Some(found) = state.table.get_mut(segment) {
+            *found = Segment::holding(Use::Prepared, generation, slot, FIRST_RECORD_OFFSET);
+        }
+        state.generation_gone(old);
+        state.prepared = Some(Head { generation, offset: FIRST_RECORD_OFFSET });
+        state.preparing = false;
+        drop(state);
+        self.log.notify();
+    }
+}
+
+/// What there is to do: the next generation first, then a segment in stock.
+fn work(state: &mut State) -> Option<Step> {
+    if state.prepared.is_none()
+        && let Some(segment) = state.table.take_free()
+    {
+        return Some(Step::Open(segment));
+    }
+    if state.table.free_made() < READY && !state.table.making_refused {
+        return state.table.take_unmade().map(Step::Make);
+    }
+    None
+}
+
+impl State {
+    /// A generation was overwritten: discards that waited for it may go with their segments.
+    fn generation_gone(&mut self, generation: u32) {
+        let mut pins = std::mem::take(&mut self.discard_pins);
+        pins.retain_mut(|pin| {
+            pin.generations.remove(&generation);
+            let kept = !pin.generations.is_empty();
+            if !kept {
+                self.table.release(pin.place, 1, pin.length);
+            }
+            kept
+        });
+        self.discard_pins = pins;
+    }
+}

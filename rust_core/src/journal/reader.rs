@@ -1,0 +1,245 @@
+//! Readers: closing records and data sets read back, every record verified before its bytes leave.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::aligned::AlignedBuffer;
+use super::closing::{self, Extent};
+use super::error::JournalError;
+use super::index::{Entry, Index};
+use super::log::Log;
+use super::record::{Generation, Header, Kind, Place, RECORD_HEADER_LENGTH};
+use crate::instance::{Particulars, ReceiveId};
+use crate::limits::BLOCK_LENGTH;
+
+/// What the journal keeps of one instance, as its closing record says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its receive id.
+    pub receive_id: ReceiveId,
+    /// Its particulars.
+    pub particulars: Particulars,
+    pub(super) extents: Vec<Extent>,
+    pub(super) tail: Box<[u8]>,
+    upload: u64,
+}
+
+/// Segments that cannot be used again while this lives.
+struct Pins {
+    log: Arc<Log>,
+    generations: Vec<Generation>,
+}
+
+impl Pins {
+    fn new(log: Arc<Log>) -> Self {
+        Self { log, generations: Vec::new() }
+    }
+
+    /// Pins a segment; false if that generation is gone.
+    fn pin(&mut self, segment: u32, generation: u32) -> bool {
+        if self.generation(segment).is_some_and(|pinned| pinned.generation == generation) {
+            return true;
+        }
+        let mut state = self.log.state();
+        let pinned = state.table.pin(segment, generation);
+        let nonce = state.table.get(segment).map_or(0, |found| found.nonce);
+        if pinned {
+            self.generations.push(Generation { segment, generation, nonce });
+        }
+        pinned
+    }
+
+    fn generation(&self, segment: u32) -> Option<Generation> {
+        self.generations.iter().find(|pinned| pinned.segment == segment).copied()
+    }
+}
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        let mut state = self.log.state();
+        self.generations.iter().for_each(|pinned| state.table.unpin(pinned.segment));
+        drop(state);
+        self.log.notify();
+    }
+}
+
+/// Reads and verifies the record at `place` into `buffer`, which is as long as the record.
+fn read_record(
+    log: &Log,
+    generation: Generation,
+    place: Place,
+    kind: Kind,
+    buffer: &mut [u8],
+) -> Result<Header, JournalError> {
+    let Place { segment, offset, .. } = place;
+    let read = log.medium.read(segment, u64::from(offset), buffer);
+    read.map_err(|error| JournalError::io(&format!("read of segment {segment}"), &error))?;
+    let rot = JournalError::Rot {
+        segment,
+        offset,
+        generation: place.generation,
+        what: "a record of a live instance does not read back as written",
+    };
+    let header = generation.check(offset, buffer).map_err(|_| rot.clone())?;
+    if header.kind == kind { Ok(header) } else { Err(rot) }
+}
+
+fn read_kept(log: &Log, pins: &Pins, entry: Entry) -> Result<Option<Kept>, JournalError> {
+    let place = entry.closing;
+    let Some(generation) = pins.generation(place.segment) else { return Ok(None) };
+    let mut buffer = AlignedBuffer::new(entry.length as usize);
+    let header = read_record(log, generation, place, Kind::Closing, &mut buffer)?;
+    let payload = &buffer[RECORD_HEADER_LENGTH..][..header.payload_length as usize];
+    let closing = closing::decode(payload).ok_or(JournalError::Rot {
+        segment: place.segment,
+        offset: place.offset,
+        generation: place.generation,
+        what: "a valid record with an unreadable payload",
+    })?;
+    let closing::Closing { receive_id, particulars, extents, tail } = closing;
+    Ok(Some(Kept { receive_id, particulars, extents, tail, upload: header.upload }))
+}
+
+/// The instance's closing record, re-read; none if it is not (or no longer) kept.
+pub(super) fn kept(
+    log: &Arc<Log>,
+    index: &Mutex<Index>,
+    id: ReceiveId,
+) -> Result<Option<(Kept, Entry)>, JournalError> {
+    let entry = index.lock().unwrap_or_else(PoisonError::into_inner).get(id);
+    let Some(entry) = entry else { return Ok(None) };
+    let mut pins = Pins::new(log.clone());
+    if !pins.pin(entry.closing.segment, entry.closing.generation) {
+        return Ok(None);
+    }
+    Ok(read_kept(log, &pins, entry)?.map(|kept| (kept, entry)))
+}
+
+/// The data set of one instance, in order, from the start. While it lives, its segments stay.
+pub struct InstanceReader {
+    kept: Arc<Kept>,
+    pins: Pins,
+    places: Box<dyn Iterator<Item = Place> + Send>,
+    index: u32,
+    buffer: AlignedBuffer,
+    unread: std::ops::Range<usize>,
+    tail_given: bool,
+}
+
+impl InstanceReader {
+    pub(super) fn open(
+        log: &Arc<Log>,
+        index: &Mutex<Index>,
+        id: ReceiveId,
+    ) -> Result<Option<Self>, JournalError> {
+        let entry = index.lock().unwrap_or_else(PoisonError::into_inner).get(id);
+        let Some(entry) = entry else { return Ok(None) };
+        let mut pins = Pins::new(log.clone());
+        if !pins.pin(entry.closing.segment, entry.closing.generation) {
+            return Ok(None);
+        }
+        let Some(kept) = read_kept(log, &pins, entry)? else { return Ok(None) };
+        if !kept.extents.iter().all(|extent| pins.pin(extent.segment, extent.generation)) {
+            return Ok(None);
+        }
+        let places = Box::new(kept.extents.clone().into_iter().flat_map(|extent| extent.places()));
+        let length = if kept.extents.is_empty() { 0 } else { BLOCK_LENGTH };
+        let (kept, buffer) = (Arc::new(kept), AlignedBuffer::new(length));
+        Ok(Some(Self { kept, pins, places, index: 0, buffer, unread: 0..0, tail_given: false }))
+    }
+
+    /// What is known of the instance.
+    pub fn kept(&self) -> &Arc<Kept> {
+        &self.kept
+    }
+
+    /// Appends the next piece (at most a block) of the data set to `out`; how long it was, 0 at the
+    /// end.
+    ///
+    /// # Errors
+    /// `Rot` if a record does not verify, `Io` if it cannot be read: nothing of it was given out.
+    pub fn read_chunk(&mut self, out: &mut Vec<u8>) -> Result<usize, JournalError> {
+        let piece = self.piece()?;
+        let length = piece.len();
+        out.extend_from_slice(piece);
+        self.consume(length);
+        Ok(length)
+    }
+
+    /// The verified bytes that come next; empty at the end.
+    fn piece(&mut self) -> Result<&[u8], JournalError> {
+        if self.unread.is_empty() && !self.tail_given {
+            match self.places.next() {
+                Some(place) => self.load(place)?,
+                None => {
+                    self.tail_given = true;
+                    self.unread = 0..self.kept.tail.len();
+                }
+            }
+        }
+        let from: &[u8] = if self.tail_given { &self.kept.tail } else { &self.buffer };
+        Ok(&from[self.unread.clone()])
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.unread.start += length;
+    }
+
+    fn load(&mut self, place: Place) -> Result<(), JournalError> {
+        let missing = JournalError::Rot {
+            segment: place.segment,
+            offset: place.offset,
+            generation: place.generation,
+            what: "a data record of another instance or block",
+        };
+        let generation = self.pins.generation(place.segment).ok_or_else(|| missing.clone())?;
+        let log = &self.pins.log;
+        let header = read_record(log, generation, place, Kind::Data, &mut self.buffer)?;
+        let (upload, epoch) = (self.kept.upload, self.kept.receive_id.epoch);
+        if (header.upload, header.index, header.epoch) != (upload, self.index, epoch) {
+            return Err(missing);
+        }
+        self.index += 1;
+        self.unread = RECORD_HEADER_LENGTH..BLOCK_LENGTH;
+        Ok(())
+    }
+}
+
+impl io::Read for InstanceReader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let piece = self.piece().map_err(io::Error::other)?;
+        let length = piece.len().min(into.len());
+        into[..length].copy_from_slice(&piece[..length]);
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+/// Live instances of one epoch in position order, read as they are asked for.
+pub struct Entries {
+    pub(super) log: Arc<Log>,
+    pub(super) index: Arc<Mutex<Index>>,
+    pub(super) node: crate::instance::NodeId,
+    pub(super) epoch: u32,
+    pub(super) position: u64,
+}
+
+impl Iterator for Entries {
+    type Item = Result<Arc<Kept>, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+            let entry = index.next_after(self.epoch, self.position)?;
+            drop(index);
+            self.position = entry.position;
+            let id = ReceiveId { node: self.node, epoch: self.epoch, position: entry.position };
+            match kept(&self.log, &self.index, id) {
+                Ok(Some((kept, _))) => return Some(Ok(Arc::new(kept))),
+                // Discarded since.
+                Ok(None) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
