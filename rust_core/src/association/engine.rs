@@ -131,6 +131,11 @@ impl Association {
         self.negotiated.get(id)
     }
 
+    /// Accepted presentation contexts with their ids, in order.
+    pub fn contexts(&self) -> impl Iterator<Item = (u8, &AcceptedContext)> {
+        (1..=u8::MAX).step_by(2).filter_map(|id| Some((id, self.context(id)?)))
+    }
+
     /// Whether the peer's release request awaits our answer, and we may give it now.
     pub fn owes_release_response(&self) -> bool {
         table::action(TableEvent::Evt14, self.state).is_some()

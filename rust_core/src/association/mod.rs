@@ -16,6 +16,7 @@ pub mod table;
 pub use engine::{Association, Closed, Event, TimerWanted};
 pub use error::{Failure, LocalError};
 pub use negotiated::{AcceptedContext, pdu_length_max_to_peer};
+pub use outgoing::Outgoing;
 pub use table::State;
 
 use crate::limits::{PDU_LENGTH_MAX_OURS, PDU_LENGTH_MAX_PEER_LEAST};
