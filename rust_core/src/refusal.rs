@@ -35,6 +35,10 @@ impl Refusal {
 
 /// Success (PS3.7 C.1.1).
 pub const SUCCESS: u16 = 0x0000;
+/// Refused: not authorised (PS3.7 C.5.17).
+pub const NOT_AUTHORISED: u16 = 0x0124;
+/// Failed: processing failure (PS3.7 C.5.16).
+pub const PROCESSING_FAILURE: u16 = 0x0110;
 /// Refused: out of resources (PS3.4 B.2.3).
 pub const OUT_OF_RESOURCES: u16 = 0xA700;
 /// Error: data set does not match SOP class (PS3.4 B.2.3).

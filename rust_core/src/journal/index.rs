@@ -60,6 +60,13 @@ impl Index {
         entries[at..].iter().find(|entry| entry.live).copied()
     }
 
+    /// Epoch and position of the newest live instances, newest first.
+    pub(super) fn newest(&self, limit: usize) -> Vec<(u32, u64)> {
+        let newest = self.epochs.iter().rev();
+        let all = newest.flat_map(|(epoch, entries)| entries.iter().rev().map(|e| (*epoch, e)));
+        all.filter(|(_, e)| e.live).map(|(epoch, e)| (epoch, e.position)).take(limit).collect()
+    }
+
     /// Epochs with instances, oldest first.
     pub(super) fn epochs(&self) -> Vec<u32> {
         self.epochs.keys().copied().collect()

@@ -227,6 +227,13 @@ impl Journal {
         Entries { log, index, node: self.node, epoch, position }
     }
 
+    /// The newest live instances, newest first.
+    pub fn newest(&self, limit: usize) -> Vec<ReceiveId> {
+        let node = self.node;
+        let newest = self.parts.index.lock().unwrap_or_else(PoisonError::into_inner).newest(limit);
+        newest.into_iter().map(|(epoch, position)| ReceiveId { node, epoch, position }).collect()
+    }
+
     /// Epochs of which something may be kept, oldest first.
     pub fn epochs(&self) -> Vec<u32> {
         self.parts.index.lock().unwrap_or_else(PoisonError::into_inner).epochs()

@@ -1,0 +1,215 @@
+//! Digest workers: BLAKE3 and strict scan, block by block, while receiving goes on.
+//!
+//! Each instance has a mailbox. Its blocks are taken in order by at most one worker at a time, so
+//! that instances run in parallel and an instance's own blocks never do.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use super::node::Intake;
+use super::receiving::Inbound;
+use super::verdict::lost;
+use crate::dataset::{Scanner, encapsulated, encoding_of};
+use crate::journal::FilledBlock;
+use crate::refusal::{DATA_SET_MISMATCH, Refusal};
+
+/// Blocks that a worker takes from one mailbox before it looks at the others.
+const TURN: usize = 8;
+
+/// Something for the digest to do.
+pub enum Work {
+    /// A full block.
+    Block(Arc<FilledBlock>),
+    /// The rest, which fills no block (None: nothing is left over): conclude.
+    Tail(Option<Arc<FilledBlock>>),
+    /// The association ended: drop everything.
+    Abandon,
+}
+
+/// What the digest knows of an instance so far.
+pub struct Reading {
+    /// The scan; None once it was refused.
+    pub scanner: Option<Scanner>,
+    /// BLAKE3 of the data set so far.
+    pub hasher: blake3::Hasher,
+    /// Bytes of data set so far.
+    pub length: u64,
+    /// The first refusal.
+    pub refusal: Option<Refusal>,
+    /// Whether the study was looked for among the open ones.
+    pub study_touched: bool,
+}
+
+impl Reading {
+    fn new(transfer_syntax: &str, refusal: Option<Refusal>) -> Self {
+        let scanner = encoding_of(transfer_syntax)
+            .map(|e| Scanner::new(e, encapsulated(transfer_syntax), Default::default()));
+        let unknown = || {
+            let comment = "transfer syntax cannot be read";
+            Refusal::new("transfer-syntax-unknown", DATA_SET_MISMATCH, None, comment)
+        };
+        let refusal = refusal.or_else(|| scanner.is_none().then(unknown));
+        Self { scanner, hasher: blake3::Hasher::new(), length: 0, refusal, study_touched: false }
+    }
+
+    /// Hash and scan the next bytes. Nothing more is done once a refusal is certain.
+    pub fn read(&mut self, bytes: &[u8]) {
+        self.length += bytes.len() as u64;
+        if self.refusal.is_some() {
+            return;
+        }
+        self.hasher.update(bytes);
+        self.refusal = self.scanner.as_mut().and_then(|scanner| scanner.update(bytes).err());
+    }
+}
+
+struct Post {
+    work: VecDeque<Work>,
+    running: bool,
+    reading: Option<Box<Reading>>,
+}
+
+/// Work of one instance, in order.
+pub struct Mailbox(Mutex<Post>);
+
+impl Mailbox {
+    /// An empty mailbox for a data set in this transfer syntax.
+    pub fn new(transfer_syntax: &str, refusal: Option<Refusal>) -> Self {
+        let reading = Some(Box::new(Reading::new(transfer_syntax, refusal)));
+        Self(Mutex::new(Post { work: VecDeque::new(), running: false, reading }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Post> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Put work in; true if nobody is at it yet.
+    fn put(&self, work: Work) -> bool {
+        let mut post = self.lock();
+        post.work.push_back(work);
+        !std::mem::replace(&mut post.running, true)
+    }
+
+    fn open(&self) -> Option<Box<Reading>> {
+        self.lock().reading.take()
+    }
+
+    fn next(&self) -> Option<Work> {
+        self.lock().work.pop_front()
+    }
+
+    /// Put the reading back; true if more work came meanwhile (and the turn goes on).
+    fn close(&self, reading: Box<Reading>) -> bool {
+        let mut post = self.lock();
+        post.reading = Some(reading);
+        post.running = !post.work.is_empty();
+        post.running
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    ready: VecDeque<Arc<Inbound>>,
+    ended: bool,
+}
+
+/// The workers, and the instances that have something in their mailbox.
+#[derive(Default)]
+pub struct DigestPool {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    workers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl DigestPool {
+    /// Start the workers; they hold the intake until [`DigestPool::stop`].
+    pub fn start(&self, intake: &Arc<Intake>, workers: usize) -> std::io::Result<()> {
+        let mut threads = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        for number in 0..workers {
+            let intake = Arc::clone(intake);
+            let builder = std::thread::Builder::new().name(format!("kuva-digest-{number}"));
+            threads.push(builder.spawn(move || intake.digest.serve(&intake))?);
+        }
+        Ok(())
+    }
+
+    /// Give one instance's mailbox some work.
+    pub fn give(&self, inbound: &Arc<Inbound>, work: Work) {
+        if inbound.mailbox.put(work) {
+            self.enqueue(Arc::clone(inbound));
+        }
+    }
+
+    /// Let the workers finish what is queued, then end.
+    pub fn stop(&self) {
+        self.lock().ended = true;
+        self.arrived.notify_all();
+        let threads =
+            std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A worker that panicked has said so on its way out; the others still end in order.
+            let _ = thread.join();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enqueue(&self, inbound: Arc<Inbound>) {
+        self.lock().ready.push_back(inbound);
+        self.arrived.notify_one();
+    }
+
+    fn wait_for_one(&self) -> Option<Arc<Inbound>> {
+        let mut queue = self.lock();
+        loop {
+            if let Some(inbound) = queue.ready.pop_front() {
+                return Some(inbound);
+            }
+            if queue.ended {
+                return None;
+            }
+            queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn serve(&self, intake: &Arc<Intake>) {
+        while let Some(inbound) = self.wait_for_one() {
+            let turn = AssertUnwindSafe(|| self.take_turn(intake, Arc::clone(&inbound)));
+            if catch_unwind(turn).is_err() {
+                // A defect of ours costs one instance its place, never the node its worker. The
+                // mailbox stays shut: its reading was lost, so nothing more will come of it.
+                intake.refuse(&inbound, &lost());
+            }
+        }
+    }
+
+    fn take_turn(&self, intake: &Arc<Intake>, inbound: Arc<Inbound>) {
+        let Some(mut reading) = inbound.mailbox.open() else { return };
+        for _ in 0..TURN {
+            match inbound.mailbox.next() {
+                None => break,
+                Some(Work::Block(block)) => read_block(intake, &inbound, &mut reading, &block),
+                Some(Work::Tail(tail)) => return intake.conclude(inbound, *reading, tail),
+                Some(Work::Abandon) => return intake.forget(&inbound),
+            }
+        }
+        if inbound.mailbox.close(reading) {
+            self.enqueue(inbound);
+        }
+    }
+}
+
+fn read_block(intake: &Arc<Intake>, inbound: &Inbound, reading: &mut Reading, block: &FilledBlock) {
+    reading.read(block.payload());
+    if reading.refusal.is_some() {
+        inbound.spoiled.store(true, SeqCst);
+    } else if !reading.study_touched {
+        reading.study_touched = intake.touch_early(inbound, reading);
+    }
+    inbound.lane.block_done();
+}

@@ -1,0 +1,185 @@
+//! The intake of one node: journal, duplicates table, digest workers, wake-ups, landing.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::counters::Counters;
+use super::digest::DigestPool;
+use super::landing::{Landing, UNLANDED_MAX};
+use super::lane::Lane;
+use super::receiving::{Inbound, refusal_of};
+use super::wake::WakeUps;
+use crate::dedup::{DuplicatesTable, Forgotten, Known, Ticket};
+use crate::instance::{Microseconds, Particulars, ReceiveId, StudyKey};
+use crate::journal::{FilledBlock, Journal, JournalError, Kept, Recovery, Upload};
+use crate::refusal::{OUT_OF_RESOURCES, Refusal};
+
+/// Where the time comes from: the core has no clock of its own.
+pub type Clock = Box<dyn Fn() -> Microseconds + Send + Sync>;
+
+/// What an intake is made with.
+pub struct IntakeSettings {
+    /// Digest workers; one a core is right.
+    pub workers: usize,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// A received instance that waits for a verdict or for its turn.
+pub struct Candidate {
+    /// Request, lane, upload.
+    pub inbound: Arc<Inbound>,
+    /// What fills no block.
+    pub tail: Option<Arc<FilledBlock>>,
+    /// What its closing record will say.
+    pub particulars: Particulars,
+}
+
+impl Candidate {
+    /// The study it belongs to.
+    pub fn study_key(&self) -> StudyKey {
+        let study = Arc::clone(&self.particulars.identity.study);
+        StudyKey { vault: self.particulars.vault, study }
+    }
+}
+
+/// The duplicates table, and whoever waits for it: one lock, since a verdict and a place in the
+/// waiting room must be one step.
+pub struct Studies {
+    /// The table.
+    pub table: DuplicatesTable,
+    /// Candidates that wait for a twin or for the catalogue.
+    pub parked: HashMap<Ticket, Candidate>,
+}
+
+/// See the module.
+pub struct Intake {
+    /// The node's journal.
+    pub journal: Journal,
+    /// Hash and scan.
+    pub digest: DigestPool,
+    /// What the event loop must hear.
+    pub wake: Arc<WakeUps>,
+    /// Counters of the stops.
+    pub counters: Arc<Counters>,
+    /// What the catalogue must learn.
+    pub landing: Landing,
+    studies: Mutex<Studies>,
+    thirsty: Mutex<Vec<Arc<Lane>>>,
+    clock: Clock,
+}
+
+impl Intake {
+    /// An intake over an opened journal; the table already holds what recovery found.
+    pub fn start(
+        journal: Journal,
+        mut table: DuplicatesTable,
+        recovery: &Recovery,
+        settings: IntakeSettings,
+    ) -> Result<Arc<Self>, JournalError> {
+        for (id, _) in &recovery.instances {
+            if let Some(kept) = journal.instance(*id)? {
+                table.recovered(*id, &kept.particulars);
+            }
+        }
+        let wake = WakeUps::new().map_err(|error| failed("eventfd", &error))?;
+        let studies = Studies { table, parked: HashMap::new() };
+        let intake = Arc::new(Self {
+            journal,
+            digest: DigestPool::default(),
+            wake: Arc::new(wake),
+            counters: Arc::default(),
+            landing: Landing::default(),
+            studies: Mutex::new(studies),
+            thirsty: Mutex::default(),
+            clock: settings.clock,
+        });
+        let thirst = Arc::downgrade(&intake);
+        intake.journal.pool().on_available(move || {
+            thirst.upgrade().into_iter().for_each(|intake| intake.blocks_came_back());
+        });
+        intake.digest.start(&intake, settings.workers).map_err(|e| failed("worker thread", &e))?;
+        Ok(intake)
+    }
+
+    /// The table and its waiting room.
+    pub fn studies(&self) -> MutexGuard<'_, Studies> {
+        self.studies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This association waits for a block from the pool.
+    pub(super) fn thirsty(&self, lane: &Arc<Lane>) {
+        self.lanes().push(Arc::clone(lane));
+    }
+
+    /// The pool has blocks again: name everyone who waits for one.
+    fn blocks_came_back(&self) {
+        for lane in std::mem::take(&mut *self.lanes()) {
+            lane.resume_if_waiting();
+        }
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Vec<Arc<Lane>>> {
+        self.thirsty.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time, by the clock given.
+    pub fn now(&self) -> Microseconds {
+        (self.clock)()
+    }
+
+    /// The catalogue said what it knows of a study: judge whoever waited.
+    pub fn study_opened(self: &Arc<Self>, key: &StudyKey, known: Vec<Known>) {
+        let released = self.studies().table.opened(key, known);
+        self.release(released);
+    }
+
+    /// The catalogue could not be asked: never guess.
+    pub fn study_failed(self: &Arc<Self>, key: &StudyKey) {
+        let released = self.studies().table.failed(key);
+        self.release(released);
+    }
+
+    /// A place in the journal for one more instance.
+    pub(super) fn begin_upload(&self) -> Result<Upload, Refusal> {
+        if self.landing.unlanded() >= UNLANDED_MAX {
+            let comment = "catalogue does not follow, send again later";
+            return Err(Refusal::new("catalogue-behind", OUT_OF_RESOURCES, None, comment));
+        }
+        self.journal.begin().map_err(|error| refusal_of(&error))
+    }
+
+    /// Forget quarantined instances for good; durable when it returns.
+    pub fn discard(&self, ids: &[ReceiveId], reason: &str) -> Result<(), JournalError> {
+        self.journal.discard(ids, reason)?;
+        let mut studies = self.studies();
+        for id in ids {
+            studies.table.forget(*id, Forgotten::Discarded);
+        }
+        Ok(())
+    }
+
+    /// Close studies that are quiet and wholly in the catalogue.
+    pub fn evict(&self, now: Microseconds) {
+        let unlanded = self.landing.first_unlanded();
+        let landed = |id: ReceiveId| unlanded.is_none_or(|first| id < first);
+        self.studies().table.evict(now, landed);
+    }
+
+    /// The newest instances of the journal, kept or quarantined, newest first. Blocking.
+    pub fn newest(&self, limit: usize) -> Result<Vec<Arc<Kept>>, JournalError> {
+        let found = self.journal.newest(limit).into_iter().map(|id| self.journal.instance(id));
+        found.filter_map(Result::transpose).collect()
+    }
+
+    /// Let everything queued become durable, then end all threads.
+    pub fn stop(&self) {
+        self.digest.stop();
+        self.journal.shutdown();
+    }
+}
+
+fn failed(what: &str, error: &io::Error) -> JournalError {
+    JournalError::Io(format!("{what}: {error}").into())
+}

@@ -1,0 +1,182 @@
+//! An instance being received: from its C-STORE-RQ to its last fragment.
+//!
+//! The event loop's side ([`Receiving`]) copies bytes once, into pooled blocks, and hands full ones
+//! to the journal (to be written) and to the digest (to be hashed and scanned) at the same time.
+//! Both share the block; it goes back to the pool when both are done.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::admission::Admission;
+use super::counters::count;
+use super::digest::{Mailbox, Work};
+use super::lane::Lane;
+use super::node::Intake;
+use crate::command::{CommandSet, build};
+use crate::instance::Uid;
+use crate::journal::{Block, FilledBlock, JournalError, Upload};
+use crate::refusal::{OUT_OF_RESOURCES, Refusal};
+
+/// What the C-STORE-RQ and its presentation context say.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The presentation context it came on; the answer goes out on it.
+    pub context_id: u8,
+    /// Message ID (0000,0110).
+    pub message_id: u16,
+    /// Affected SOP Class UID (0000,0002).
+    pub sop_class: Uid,
+    /// Affected SOP Instance UID (0000,1000).
+    pub sop_instance: Uid,
+    /// Abstract syntax of the presentation context.
+    pub abstract_syntax: Uid,
+    /// Transfer syntax of the presentation context.
+    pub transfer_syntax: Uid,
+}
+
+impl Request {
+    /// The C-STORE-RSP with this status, and why.
+    pub fn response(&self, status: u16, refusal: Option<&Refusal>) -> CommandSet {
+        let offending: Vec<u32> = refusal.and_then(|r| r.offending).into_iter().collect();
+        let comment = refusal.map(|refusal| refusal.comment.as_str());
+        build::c_store_rsp(
+            self.message_id,
+            &self.sop_class,
+            &self.sop_instance,
+            status,
+            comment,
+            &offending,
+        )
+    }
+}
+
+/// What loop and workers share of one instance.
+pub struct Inbound {
+    /// What was asked.
+    pub request: Request,
+    /// Under which admission.
+    pub admission: Arc<Admission>,
+    /// Where the answer goes.
+    pub lane: Arc<Lane>,
+    /// The journal's side; None if it would not begin or go on, or once it is closed.
+    pub upload: Mutex<Option<Upload>>,
+    /// It will be refused: its further bytes need not be kept.
+    pub spoiled: AtomicBool,
+    /// Blocks on their way through the digest.
+    pub mailbox: Mailbox,
+}
+
+impl Inbound {
+    /// The upload, to be closed or dropped; at most once.
+    pub fn take_upload(&self) -> Option<Upload> {
+        self.upload().take()
+    }
+
+    fn upload(&self) -> MutexGuard<'_, Option<Upload>> {
+        self.upload.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Have the journal write a full block. An upload that lacks a block must never be closed, so
+    /// one that the journal would not take ends it.
+    fn write(&self, intake: &Intake, block: &Arc<FilledBlock>) {
+        let mut upload = self.upload();
+        let taken = upload.as_ref().map(|u| intake.journal.append(u, Arc::clone(block)));
+        if !matches!(taken, Some(Ok(()))) {
+            *upload = None;
+        }
+    }
+}
+
+/// The event loop's side of an instance being received.
+pub struct Receiving {
+    inbound: Arc<Inbound>,
+    block: Option<Block>,
+}
+
+impl Receiving {
+    /// Begin an instance; a journal that is full or read-only spoils it from the start.
+    pub fn begin(
+        intake: &Intake,
+        request: Request,
+        admission: Arc<Admission>,
+        lane: Arc<Lane>,
+    ) -> Self {
+        count(&intake.counters.instances_begun, 1);
+        lane.begin();
+        let (upload, refusal) = match intake.begin_upload() {
+            Ok(upload) => (Some(upload), None),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        let spoiled = AtomicBool::new(refusal.is_some());
+        let mailbox = Mailbox::new(&request.transfer_syntax, refusal);
+        let upload = Mutex::new(upload);
+        let inbound = Inbound { request, admission, lane, upload, spoiled, mailbox };
+        Self { inbound: Arc::new(inbound), block: None }
+    }
+
+    /// Take as many bytes as there is room for; returns how many. Fewer than given means: no block
+    /// to be had now, wait for the lane to be named.
+    pub fn take(&mut self, intake: &Arc<Intake>, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while taken < bytes.len() {
+            if self.inbound.spoiled.load(SeqCst) {
+                self.block = None;
+                taken = bytes.len();
+                break;
+            }
+            let Some(block) = self.room(intake) else { break };
+            taken += block.fill(&bytes[taken..]);
+            if block.is_full() {
+                self.pass_on(intake);
+            }
+        }
+        count(&intake.counters.bytes_received, taken as u64);
+        taken
+    }
+
+    /// The last fragment is here: the digest concludes.
+    pub fn finish(mut self, intake: &Arc<Intake>) {
+        let tail = self.block.take().map(Block::freeze);
+        intake.digest.give(&self.inbound, Work::Tail(tail));
+    }
+
+    /// The association ended in the middle: nothing stays behind.
+    pub fn abandon(mut self, intake: &Arc<Intake>) {
+        self.block = None;
+        count(&intake.counters.instances_abandoned, 1);
+        intake.digest.give(&self.inbound, Work::Abandon);
+    }
+
+    fn room(&mut self, intake: &Intake) -> Option<&mut Block> {
+        if self.block.is_none() && self.inbound.lane.has_room() {
+            self.block = intake.journal.pool().take();
+        }
+        self.block.as_mut()
+    }
+
+    fn pass_on(&mut self, intake: &Arc<Intake>) {
+        let Some(block) = self.block.take().map(Block::freeze) else { return };
+        self.inbound.write(intake, &block);
+        self.inbound.lane.block_begun();
+        intake.digest.give(&self.inbound, Work::Block(block));
+    }
+}
+
+/// The refusal that a journal's error means to a sender.
+pub fn refusal_of(error: &JournalError) -> Refusal {
+    let (code, comment) = match error {
+        JournalError::Full => ("journal-full", "archive node is full, send again later"),
+        JournalError::ReadOnly(_) | JournalError::Closed => {
+            ("journal-read-only", "archive node cannot write, send again later")
+        }
+        JournalError::Unrecordable(_) => ("journal-unrecordable", "instance cannot be recorded"),
+        JournalError::Rot { .. }
+        | JournalError::Io(_)
+        | JournalError::Config(_)
+        | JournalError::Epoch { .. }
+        | JournalError::NotDiscardable => {
+            ("journal-failed", "archive node failed to write, send again later")
+        }
+    };
+    Refusal::new(code, OUT_OF_RESOURCES, None, comment)
+}

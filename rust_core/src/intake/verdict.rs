@@ -1,0 +1,262 @@
+//! The verdict on a received instance: refused, kept, known already, or held apart.
+//!
+//! Rules are asked first, then the duplicates table. Whatever is to be kept goes to the journal's
+//! committer; the answer leaves only when its closing record is durable, and whoever waited for
+//! that outcome (a twin sent at the same time) is answered right after.
+
+use std::sync::Arc;
+
+use super::counters::count;
+use super::digest::Reading;
+use super::landing::Closed;
+use super::node::{Candidate, Intake};
+use super::receiving::{Inbound, refusal_of};
+use crate::dataset::Scanned;
+use crate::dedup::{Judgement, Opening, Settled, Ticket};
+use crate::instance::{Content, Particulars, ReceiveId, StudyKey, Uid, Verdict};
+use crate::journal::{FilledBlock, JournalError, JournalState, Tail};
+use crate::refusal::{CONFLICTING_CONTENT, PROCESSING_FAILURE, Refusal, SUCCESS};
+use crate::rules::{self, Judged, StoreRequest};
+
+const STUDY_INSTANCE_UID: u32 = 0x0020_000D;
+
+impl Intake {
+    /// All bytes are here: judge, and act.
+    pub(super) fn conclude(
+        self: &Arc<Self>,
+        inbound: Arc<Inbound>,
+        mut reading: Reading,
+        tail: Option<Arc<FilledBlock>>,
+    ) {
+        if let Some(block) = &tail {
+            reading.read(block.payload());
+        }
+        match self.particulars(&inbound, reading) {
+            Err(refusal) => self.refuse(&inbound, &refusal),
+            Ok(particulars) => self.weigh(Candidate { inbound, tail, particulars }),
+        }
+    }
+
+    /// The association ended in the middle of this instance.
+    pub(super) fn forget(&self, inbound: &Inbound) {
+        self.drop_upload(inbound);
+        inbound.lane.drop_one();
+    }
+
+    /// Ask for the study as soon as its UID was scanned, while the rest is still arriving.
+    pub(super) fn touch_early(&self, inbound: &Inbound, reading: &Reading) -> bool {
+        let scanner = reading.scanner.as_ref();
+        let Some(value) = scanner.and_then(|scanner| scanner.captured(STUDY_INSTANCE_UID)) else {
+            return false;
+        };
+        let text = str::from_utf8(value).unwrap_or_default().trim_end_matches(['\0', ' ']);
+        if !text.is_empty() {
+            let key = StudyKey { vault: inbound.admission.vault, study: Uid::from(text) };
+            let opening = self.studies().table.touch(&key, self.now());
+            self.announce(opening == Opening::AskCatalogue, key);
+        }
+        true
+    }
+
+    fn particulars(&self, inbound: &Inbound, reading: Reading) -> Result<Particulars, Refusal> {
+        let Reading { scanner, hasher, length, refusal, .. } = reading;
+        if let Some(refusal) = refusal {
+            return Err(refusal);
+        }
+        let Some(scanner) = scanner else { return Err(lost()) };
+        let scanned = scanner.finish()?;
+        let judged = self.judge_content(inbound, &scanned)?;
+        Ok(self.describe(inbound, scanned, judged, *hasher.finalize().as_bytes(), length))
+    }
+
+    fn judge_content(&self, inbound: &Inbound, scanned: &Scanned) -> Result<Judged, Refusal> {
+        let request = StoreRequest {
+            sop_class: &inbound.request.sop_class,
+            sop_instance: &inbound.request.sop_instance,
+            context_abstract_syntax: &inbound.request.abstract_syntax,
+        };
+        rules::judge(&inbound.admission.rules, scanned, &request)
+    }
+
+    fn describe(
+        &self,
+        inbound: &Inbound,
+        scanned: Scanned,
+        judged: Judged,
+        digest: [u8; 32],
+        length: u64,
+    ) -> Particulars {
+        let transfer_syntax = Arc::clone(&inbound.request.transfer_syntax);
+        Particulars {
+            vault: inbound.admission.vault,
+            identity: judged.identity,
+            content: Content { digest, transfer_syntax, sop_class: judged.sop_class },
+            length,
+            received_at: self.now(),
+            sender: inbound.admission.sender.clone(),
+            flags: judged.flags,
+            verdict: Verdict::Kept,
+            conflicts_with: None,
+            captured: scanned.captured,
+        }
+    }
+
+    fn weigh(self: &Arc<Self>, candidate: Candidate) {
+        let (key, now) = (candidate.study_key(), self.now());
+        let mut studies = self.studies();
+        let ticket = studies.table.ticket();
+        let Particulars { identity, content, .. } = &candidate.particulars;
+        let judgement = studies.table.judge(ticket, &key, &identity.sop_instance, content, now);
+        if let Judgement::Wait { ask_catalogue } = judgement {
+            studies.parked.insert(ticket, candidate);
+            drop(studies);
+            self.announce(ask_catalogue, key);
+        } else {
+            drop(studies);
+            self.act(ticket, candidate, judgement);
+        }
+    }
+
+    fn announce(&self, ask_catalogue: bool, key: StudyKey) {
+        if ask_catalogue {
+            count(&self.counters.studies_opened, 1);
+            self.wake.push(|pile| pile.opening.push(key));
+        }
+    }
+
+    /// Act on what the table said of those who waited.
+    pub(super) fn release(self: &Arc<Self>, released: Vec<(Ticket, Judgement)>) {
+        for (ticket, judgement) in released {
+            // Whoever is to wait on stays where it waits: taken out, it could miss its release.
+            if let Judgement::Wait { ask_catalogue } = judgement {
+                let key = self.studies().parked.get(&ticket).map(Candidate::study_key);
+                key.into_iter().for_each(|key| self.announce(ask_catalogue, key));
+                continue;
+            }
+            let candidate = self.studies().parked.remove(&ticket);
+            if let Some(candidate) = candidate {
+                self.act(ticket, candidate, judgement);
+            }
+        }
+    }
+
+    fn act(self: &Arc<Self>, ticket: Ticket, mut candidate: Candidate, judgement: Judgement) {
+        match judgement {
+            Judgement::New => self.keep(ticket, candidate),
+            Judgement::Identical { .. } => self.already_here(&candidate.inbound),
+            Judgement::Refused(refusal) => self.refuse(&candidate.inbound, &refusal),
+            Judgement::Conflicting { already_quarantined: Some(_), .. } => {
+                count(&self.counters.instances_conflicting_again, 1);
+                self.drop_upload(&candidate.inbound);
+                self.answer(&candidate.inbound, CONFLICTING_CONTENT, Some(&conflict()));
+            }
+            Judgement::Conflicting { with, .. } => {
+                candidate.particulars.verdict = Verdict::Quarantined;
+                candidate.particulars.conflicts_with = with;
+                self.keep(ticket, candidate);
+            }
+            Judgement::Wait { ask_catalogue } => {
+                let key = candidate.study_key();
+                self.studies().parked.insert(ticket, candidate);
+                self.announce(ask_catalogue, key);
+            }
+        }
+    }
+
+    fn keep(self: &Arc<Self>, ticket: Ticket, candidate: Candidate) {
+        let Candidate { inbound, tail, particulars } = candidate;
+        let Some(upload) = inbound.take_upload() else {
+            return self.fail(ticket, &inbound);
+        };
+        let intake = Arc::clone(self);
+        let (said, told) = (Arc::clone(&inbound), Arc::new(particulars.clone()));
+        let done = Box::new(move |outcome: Result<ReceiveId, JournalError>| {
+            intake.settle(ticket, &said, told, outcome);
+        });
+        self.journal.close(upload, particulars, tail.map_or(Tail::Empty, Tail::Block), done);
+    }
+
+    /// It cannot be kept after all: its twins must not wait for it.
+    fn fail(self: &Arc<Self>, ticket: Ticket, inbound: &Inbound) {
+        let released = self.studies().table.settled(ticket, Settled::Failed);
+        self.refuse(inbound, &lost());
+        self.release(released);
+    }
+
+    /// The closing record is durable, or never will be.
+    fn settle(
+        self: &Arc<Self>,
+        ticket: Ticket,
+        inbound: &Inbound,
+        particulars: Arc<Particulars>,
+        outcome: Result<ReceiveId, JournalError>,
+    ) {
+        let settled = match (&outcome, particulars.verdict) {
+            (Ok(id), Verdict::Kept) => Settled::Kept(*id),
+            (Ok(id), Verdict::Quarantined) => Settled::Quarantined(*id),
+            (Err(_), _) => Settled::Failed,
+        };
+        let released = self.studies().table.settled(ticket, settled);
+        match outcome {
+            Ok(receive_id) => self.durable(inbound, Closed { receive_id, particulars }),
+            Err(error) => self.refuse_unwritten(inbound, &error),
+        }
+        self.release(released);
+    }
+
+    fn durable(&self, inbound: &Inbound, closed: Closed) {
+        let (verdict, length) = (closed.particulars.verdict, closed.particulars.length);
+        self.landing.push(closed);
+        match verdict {
+            Verdict::Kept => {
+                count(&self.counters.instances_kept, 1);
+                count(&self.counters.bytes_kept, length);
+                self.answer(inbound, SUCCESS, None);
+            }
+            Verdict::Quarantined => {
+                count(&self.counters.instances_quarantined, 1);
+                self.answer(inbound, CONFLICTING_CONTENT, Some(&conflict()));
+            }
+        }
+        self.wake.push(|pile| pile.closed += 1);
+    }
+
+    fn already_here(&self, inbound: &Inbound) {
+        count(&self.counters.instances_identical, 1);
+        self.drop_upload(inbound);
+        self.answer(inbound, SUCCESS, None);
+    }
+
+    fn refuse_unwritten(&self, inbound: &Inbound, error: &JournalError) {
+        if let JournalState::ReadOnly { why } = self.journal.state() {
+            self.wake.push(|pile| pile.stopped = Some(why.to_string()));
+        }
+        self.refuse(inbound, &refusal_of(error));
+    }
+
+    /// Nothing is kept; the sender hears why.
+    pub(super) fn refuse(&self, inbound: &Inbound, refusal: &Refusal) {
+        count(&self.counters.instances_refused, 1);
+        self.drop_upload(inbound);
+        self.answer(inbound, refusal.status, Some(refusal));
+    }
+
+    fn drop_upload(&self, inbound: &Inbound) {
+        inbound.take_upload().into_iter().for_each(|upload| self.journal.abandon(upload));
+    }
+
+    fn answer(&self, inbound: &Inbound, status: u16, refusal: Option<&Refusal>) {
+        let request = &inbound.request;
+        inbound.lane.answer(request.context_id, &request.response(status, refusal));
+    }
+}
+
+fn conflict() -> Refusal {
+    let comment = "same SOP Instance UID with other content is kept already";
+    Refusal::new("conflicting-content", CONFLICTING_CONTENT, Some(0x0008_0018), comment)
+}
+
+/// What should be there is not: our defect, and the sender must hear that it is not kept.
+pub(super) fn lost() -> Refusal {
+    Refusal::new("processing-failure", PROCESSING_FAILURE, None, "archive node failed, send again")
+}

@@ -1,0 +1,176 @@
+//! The way in, whole: PDUs in at one end, a durable journal and a C-STORE-RSP at the other.
+#![allow(clippy::unwrap_used)]
+
+#[path = "intake/rig.rs"]
+mod rig;
+
+use kuva_core::refusal::{CONFLICTING_CONTENT, OUT_OF_RESOURCES, SUCCESS};
+use rig::{Rig, Sample};
+
+#[test]
+fn an_instance_is_answered_when_durable_and_reads_back_bit_for_bit() {
+    let rig = Rig::new();
+    let mut sender = rig.sender();
+    for (number, length) in [(1, 10), (2, 100_000), (3, 131_008), (4, 1_000_000)] {
+        let sample = Sample::new("1.2.3", number, length);
+        sender.send(&sample);
+        assert_eq!(sender.status(), SUCCESS);
+        assert_eq!(rig.read_back(&sample), sample.data_set);
+    }
+    assert_eq!(rig.counter("instances_kept"), 4);
+}
+
+#[test]
+fn fed_byte_by_byte_the_outcome_is_the_same() {
+    let rig = Rig::new();
+    let mut sender = rig.sender();
+    sender.piece = 1;
+    let sample = Sample::new("1.2.3", 1, 3000);
+    sender.send(&sample);
+    assert_eq!(sender.status(), SUCCESS);
+    assert_eq!(rig.read_back(&sample), sample.data_set);
+}
+
+#[test]
+fn the_same_again_is_identical_and_keeps_nothing_new() {
+    let rig = Rig::new();
+    let mut sender = rig.sender();
+    let sample = Sample::new("1.2.3", 1, 300_000);
+    sender.send(&sample);
+    assert_eq!(sender.status(), SUCCESS);
+    let live = rig.live_bytes();
+    sender.send(&sample);
+    assert_eq!(sender.status(), SUCCESS);
+    assert_eq!((rig.counter("instances_kept"), rig.counter("instances_identical")), (1, 1));
+    assert_eq!(rig.live_bytes(), live);
+}
+
+#[test]
+fn other_content_under_the_same_uid_is_held_apart_once_and_refused_for_ever() {
+    let rig = Rig::new();
+    let mut sender = rig.sender();
+    let sample = Sample::new("1.2.3", 1, 5000);
+    let twin = sample.with_last_bit_flipped();
+    sender.send(&sample);
+    assert_eq!(sender.status(), SUCCESS);
+    for _ in 0..2 {
+        sender.send(&twin);
+        assert_eq!(sender.status(), CONFLICTING_CONTENT);
+    }
+    assert_eq!(rig.counter("instances_quarantined"), 1);
+    assert_eq!(rig.counter("instances_conflicting_again"), 1);
+    assert_eq!(rig.read_back(&sample), sample.data_set, "the first stays as it is");
+    sender.send(&sample);
+    assert_eq!(sender.status(), SUCCESS);
+}
+
+#[test]
+fn if_the_catalogue_cannot_be_asked_the_instance_is_refused_and_taken_when_it_can() {
+    let rig = Rig::new();
+    rig.catalogue_answers(false);
+    let mut sender = rig.sender();
+    let sample = Sample::new("1.2.3", 1, 200_000);
+    sender.send(&sample);
+    assert_eq!(sender.status(), OUT_OF_RESOURCES);
+    assert_eq!(rig.live_bytes(), 0, "nothing stays behind");
+    rig.catalogue_answers(true);
+    sender.send(&sample);
+    assert_eq!(sender.status(), SUCCESS);
+}
+
+#[test]
+fn a_truncated_data_set_is_refused_and_leaves_nothing_behind() {
+    let rig = Rig::new();
+    let mut sender = rig.sender();
+    let mut sample = Sample::new("1.2.3", 1, 300_000);
+    let whole = sample.data_set.clone();
+    sample.data_set.truncate(whole.len() - 2);
+    sender.send(&sample);
+    assert_eq!(sender.status() & 0xF000, 0xC000);
+    assert_eq!(rig.live_bytes(), 0);
+    sample.data_set = whole;
+    sender.send(&sample);
+    assert_eq!(sender.status(), SUCCESS);
+}
+
+#[test]
+fn an_association_lost_in_the_middle_leaves_nothing_behind() {
+    let rig = Rig::new();
+    let sample = Sample::new("1.2.3", 1, 1_000_000);
+    let mut sender = rig.sender();
+    sender.send_part(&sample, 700_000);
+    sender.vanish();
+    rig.settle();
+    assert_eq!((rig.live_bytes(), rig.counter("instances_abandoned")), (0, 1));
+}
+
+#[test]
+fn twins_sent_at_the_same_time_on_many_associations_keep_one_instance() {
+    let rig = Rig::new();
+    let sample = Sample::new("1.2.3", 1, 400_000);
+    let twin = sample.with_last_bit_flipped();
+    let statuses: Vec<(bool, u16)> = std::thread::scope(|scope| {
+        let one = |flipped: bool| {
+            let (rig, sent) = (&rig, if flipped { &twin } else { &sample });
+            scope.spawn(move || {
+                let mut sender = rig.sender();
+                sender.send(sent);
+                (flipped, sender.status())
+            })
+        };
+        let threads: Vec<_> = (0..8).map(|n| one(n % 2 == 1)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(rig.counter("instances_kept"), 1);
+    assert!(rig.counter("instances_quarantined") <= 1);
+    let of = |flipped| statuses.iter().filter(move |s| s.0 == flipped).map(|s| s.1);
+    let (first, second): (Vec<_>, Vec<_>) = (of(false).collect(), of(true).collect());
+    let all = |statuses: &[u16], status| statuses.iter().all(|s| *s == status);
+    assert!(
+        all(&first, SUCCESS) && all(&second, CONFLICTING_CONTENT)
+            || all(&first, CONFLICTING_CONTENT) && all(&second, SUCCESS),
+        "one content wins, for everyone: {statuses:?}"
+    );
+}
+
+#[test]
+fn everything_acknowledged_is_there_after_a_power_cut() {
+    let mut rig = Rig::new();
+    let samples: Vec<Sample> =
+        (1..40).map(|n| Sample::new("1.2.3", n, 7_000 * n as usize)).collect();
+    let mut sender = rig.sender();
+    let acknowledged: Vec<&Sample> = samples
+        .iter()
+        .filter(|sample| {
+            sender.send(sample);
+            sender.status() == SUCCESS
+        })
+        .collect();
+    assert_eq!(acknowledged.len(), samples.len());
+    drop(sender);
+    rig.cut_power_and_restart();
+    for sample in acknowledged {
+        assert_eq!(rig.read_back(sample), sample.data_set);
+    }
+    let mut sender = rig.sender();
+    sender.send(&samples[7]);
+    assert_eq!(sender.status(), SUCCESS);
+    assert_eq!(rig.counter("instances_identical"), 1, "known from the journal alone");
+}
+
+#[test]
+fn closed_instances_are_given_to_the_catalogue_once_in_the_order_of_their_receive_ids() {
+    let rig = Rig::new();
+    let mut sender = rig.sender();
+    for (study, number) in [("1.2.3", 1), ("1.2.4", 2), ("1.2.3", 3)] {
+        sender.send(&Sample::new(study, number, 100));
+        assert_eq!(sender.status(), SUCCESS);
+    }
+    let flush = rig.flush().unwrap();
+    let studies: Vec<_> =
+        flush.batches.iter().map(|b| (&*b.key.study, b.instances.len())).collect();
+    assert_eq!((flush.through, studies), (3, vec![("1.2.3", 2), ("1.2.4", 1)]));
+    assert_eq!(rig.flush().unwrap().through, 3, "again, until it landed");
+    rig.landed(3);
+    assert!(rig.flush().is_none());
+}

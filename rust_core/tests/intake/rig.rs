@@ -1,0 +1,324 @@
+//! A node over a disk in memory, a catalogue that answers on a thread, and senders.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use kuva_core::association::{Association, AssociationLimits, Event};
+use kuva_core::command::{Command, Priority, build};
+use kuva_core::dedup::{DuplicatesLimits, DuplicatesTable};
+use kuva_core::instance::{NodeId, Sender as From, VaultId, Verdict};
+use kuva_core::intake::landing::Flush;
+use kuva_core::intake::lane::Lane;
+use kuva_core::intake::{Admission, Heard, Intake, IntakeSettings, Peer};
+use kuva_core::journal::{Faults, Journal, JournalConfig, MemoryMedium, WriteMode};
+use kuva_core::pdu::{
+    AeTitle, AssociateAc, AssociateRq, PresentationContextAnswered, PresentationContextProposed,
+    UserInformation,
+};
+use kuva_core::rules::{Preset, RuleSet};
+
+const CLASS: &str = "1.2.840.10008.5.1.4.1.1.7";
+const SYNTAX: &str = "1.2.840.10008.1.2.1";
+const NODE: NodeId = NodeId([7; 16]);
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One instance: Explicit VR Little Endian, its last element as long as asked.
+#[derive(Clone)]
+pub struct Sample {
+    pub instance: String,
+    pub data_set: Vec<u8>,
+}
+
+impl Sample {
+    pub fn new(study: &str, number: u32, length: usize) -> Self {
+        let instance = format!("{study}.1.{number}");
+        let mut data_set = Vec::new();
+        element(&mut data_set, 0x0008_0016, b"UI", CLASS.as_bytes());
+        element(&mut data_set, 0x0008_0018, b"UI", instance.as_bytes());
+        element(&mut data_set, 0x0010_0020, b"LO", b"PATIENT1");
+        element(&mut data_set, 0x0020_000D, b"UI", study.as_bytes());
+        element(&mut data_set, 0x0020_000E, b"UI", format!("{study}.1").as_bytes());
+        data_set.extend([0x21, 0x00, 0x10, 0x10, b'O', b'B', 0, 0]);
+        let filler: Vec<u8> = (0..length & !1).map(|n| (n as u32 ^ number) as u8).collect();
+        data_set.extend((filler.len() as u32).to_le_bytes());
+        data_set.extend(filler);
+        Self { instance, data_set }
+    }
+
+    pub fn with_last_bit_flipped(&self) -> Self {
+        let mut twin = self.clone();
+        *twin.data_set.last_mut().unwrap() ^= 1;
+        twin
+    }
+}
+
+fn element(out: &mut Vec<u8>, tag: u32, vr: &[u8; 2], value: &[u8]) {
+    out.extend(((tag >> 16) as u16).to_le_bytes());
+    out.extend((tag as u16).to_le_bytes());
+    out.extend(vr);
+    let padded = value.len() + value.len() % 2;
+    out.extend((padded as u16).to_le_bytes());
+    out.extend(value);
+    out.resize(out.len() + padded - value.len(), if vr == b"UI" { 0 } else { b' ' });
+}
+
+#[derive(Default)]
+struct Answers {
+    bytes: Mutex<HashMap<u64, Vec<u8>>>,
+    resume: Mutex<HashMap<u64, bool>>,
+    arrived: Condvar,
+}
+
+/// A running node.
+pub struct Rig {
+    intake: Arc<Intake>,
+    medium: Arc<MemoryMedium>,
+    answers: Arc<Answers>,
+    reachable: Arc<AtomicBool>,
+    ended: Arc<AtomicBool>,
+    numbers: AtomicU64,
+    epoch: u32,
+}
+
+impl Rig {
+    pub fn new() -> Self {
+        let medium = MemoryMedium::new(WriteMode::Direct, Faults::default());
+        Self::start(Arc::new(medium), 1)
+    }
+
+    fn start(medium: Arc<MemoryMedium>, epoch: u32) -> Self {
+        let config = JournalConfig {
+            capacity_bytes: 24 << 20,
+            segment_bytes: 1 << 20,
+            block_pool_bytes: 4 << 20,
+            ..JournalConfig::new(NODE, epoch)
+        };
+        let nonces = AtomicU64::new(99);
+        let nonces = Box::new(move || nonces.fetch_add(7919, SeqCst));
+        let (journal, recovery) = Journal::open(medium.clone(), config, nonces).unwrap();
+        let clock = AtomicI64::new(1_000_000);
+        let settings =
+            IntakeSettings { workers: 2, clock: Box::new(move || clock.fetch_add(1, SeqCst)) };
+        let table = DuplicatesTable::new(NODE, DuplicatesLimits::default());
+        let intake = Intake::start(journal, table, &recovery, settings).unwrap();
+        let rig = Self {
+            intake,
+            medium,
+            answers: Arc::default(),
+            reachable: Arc::new(AtomicBool::new(true)),
+            ended: Arc::default(),
+            numbers: AtomicU64::new(1),
+            epoch,
+        };
+        rig.serve();
+        rig
+    }
+
+    /// The event loop's part: answers, resumptions, and the catalogue.
+    fn serve(&self) {
+        let (intake, answers) = (Arc::clone(&self.intake), Arc::clone(&self.answers));
+        let (reachable, ended) = (Arc::clone(&self.reachable), Arc::clone(&self.ended));
+        std::thread::spawn(move || {
+            while !ended.load(SeqCst) {
+                let pile = intake.wake.drain();
+                for key in pile.opening {
+                    if reachable.load(SeqCst) {
+                        intake.study_opened(&key, Vec::new());
+                    } else {
+                        intake.study_failed(&key);
+                    }
+                }
+                for (number, bytes) in pile.output {
+                    answers.bytes.lock().unwrap().entry(number).or_default().extend(bytes);
+                }
+                for number in pile.resume {
+                    answers.resume.lock().unwrap().insert(number, true);
+                }
+                answers.arrived.notify_all();
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        });
+    }
+
+    pub fn catalogue_answers(&self, yes: bool) {
+        self.reachable.store(yes, SeqCst);
+    }
+
+    pub fn sender(&self) -> Sender {
+        Sender::new(self)
+    }
+
+    pub fn counter(&self, name: &str) -> u64 {
+        let counters = self.intake.counters.snapshot();
+        counters.into_iter().find(|(counted, _)| *counted == name).unwrap().1
+    }
+
+    pub fn live_bytes(&self) -> u64 {
+        self.settle();
+        self.intake.journal.room().live_bytes
+    }
+
+    /// Let workers and writers finish what is under way.
+    pub fn settle(&self) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+
+    pub fn read_back(&self, sample: &Sample) -> Vec<u8> {
+        let all = self.intake.newest(1000).unwrap();
+        let of = all.iter().filter(|k| *k.particulars.identity.sop_instance == *sample.instance);
+        let kept = of.filter(|kept| kept.particulars.verdict == Verdict::Kept);
+        let ids: Vec<_> = kept.map(|kept| kept.receive_id).collect();
+        assert_eq!(ids.len(), 1, "kept exactly once");
+        let mut bytes = Vec::new();
+        self.intake.journal.reader(ids[0]).unwrap().unwrap().read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    pub fn flush(&self) -> Option<Flush> {
+        self.intake.landing.take(1000)
+    }
+
+    pub fn landed(&self, through: u64) {
+        self.intake.landing.landed(self.epoch, through);
+    }
+
+    pub fn cut_power_and_restart(&mut self) {
+        self.medium.cut_power();
+        self.ended.store(true, SeqCst);
+        self.intake.stop();
+        let medium = Arc::new(self.medium.after_power_cut(42));
+        *self = Self::start(medium, self.epoch + 1);
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.ended.store(true, SeqCst);
+        self.intake.stop();
+    }
+}
+
+/// A requestor engine joined to an acceptor `Peer`, without a socket.
+pub struct Sender {
+    number: u64,
+    peer: Peer,
+    engine: Association,
+    answers: Arc<Answers>,
+    pub piece: usize,
+}
+
+impl Sender {
+    fn new(rig: &Rig) -> Self {
+        let number = rig.numbers.fetch_add(1, SeqCst);
+        let intake = Arc::clone(&rig.intake);
+        let (wake, counters) = (Arc::clone(&intake.wake), Arc::clone(&intake.counters));
+        let lane = Arc::new(Lane::new(number, wake, counters));
+        let mut peer = Peer::acceptor(intake, lane, AssociationLimits::default());
+        let context = PresentationContextProposed::new(1, CLASS, vec![SYNTAX.into()]);
+        let title = |name| AeTitle::new(name).unwrap();
+        let information = UserInformation { maximum_length: 1 << 18, ..Default::default() };
+        let rq = AssociateRq::new(title("KUVA"), title("TEST"), vec![context], information.clone());
+        let (mut engine, request) = Association::requestor(&rq, AssociationLimits::default());
+        let answers = Arc::clone(&rig.answers);
+        let heard = give(&mut peer, number, &answers, &request, usize::MAX);
+        assert!(matches!(heard[..], [Heard::Requested(_)]));
+        let accepted = vec![PresentationContextAnswered::accepted(1, SYNTAX)];
+        let ac = AssociateAc::answering(&rq, accepted, information);
+        let bytes = peer.engine().accept(&ac).unwrap();
+        peer.admit(Some(Arc::new(admission())), 1);
+        let event = engine.next(&mut &bytes[..]).unwrap();
+        assert!(matches!(event, Some(Event::Accepted(_))));
+        Self { number, peer, engine, answers, piece: usize::MAX }
+    }
+
+    pub fn send(&mut self, sample: &Sample) {
+        self.send_part(sample, sample.data_set.len());
+    }
+
+    pub fn send_part(&mut self, sample: &Sample, many: usize) {
+        let command = build::c_store_rq(1, CLASS, &sample.instance, Priority::Medium, None);
+        let mut bytes = self.engine.command(1, &command).unwrap();
+        let last = many == sample.data_set.len();
+        self.engine.data_set(1, &sample.data_set[..many], last, &mut bytes).unwrap();
+        let heard = give(&mut self.peer, self.number, &self.answers, &bytes, self.piece);
+        assert!(heard.is_empty(), "{heard:?}");
+    }
+
+    /// Status of the C-STORE-RSP.
+    pub fn status(&mut self) -> u16 {
+        let mut answers = self.answers.bytes.lock().unwrap();
+        loop {
+            if let Some(bytes) = answers.remove(&self.number) {
+                let mut input = &bytes[..];
+                let event = self.engine.next(&mut input).unwrap();
+                let Some(Event::Command { command: Command::CStoreRsp { status, .. }, .. }) = event
+                else {
+                    panic!("no C-STORE-RSP: {event:?}");
+                };
+                assert!(input.is_empty(), "one answer, and nothing else");
+                return status;
+            }
+            let (guard, waited) = self.answers.arrived.wait_timeout(answers, PATIENCE).unwrap();
+            assert!(!waited.timed_out(), "no answer");
+            answers = guard;
+        }
+    }
+
+    pub fn vanish(mut self) {
+        self.peer.closed();
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.peer.closed();
+    }
+}
+
+fn admission() -> Admission {
+    Admission {
+        vault: VaultId([1; 16]),
+        sender: From::default(),
+        rules: RuleSet::from(Preset::Strict),
+    }
+}
+
+/// Feed bytes as a socket would: as many as the buffer takes, waiting while the peer is paused.
+fn give(
+    peer: &mut Peer,
+    number: u64,
+    answers: &Answers,
+    mut bytes: &[u8],
+    piece: usize,
+) -> Vec<Heard> {
+    let mut heard = Vec::new();
+    while !bytes.is_empty() {
+        while peer.paused() {
+            wait_for_resume(number, answers);
+            heard.extend(peer.resume());
+        }
+        let (pointer, room) = peer.free();
+        let many = bytes.len().min(room).min(piece);
+        // SAFETY: `room` bytes are free at `pointer`.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), pointer, many) };
+        bytes = &bytes[many..];
+        heard.extend(peer.buffer_updated(many));
+    }
+    while peer.paused() {
+        wait_for_resume(number, answers);
+        heard.extend(peer.resume());
+    }
+    heard
+}
+
+fn wait_for_resume(number: u64, answers: &Answers) {
+    let mut resume = answers.resume.lock().unwrap();
+    while resume.remove(&number).is_none() {
+        let (guard, waited) = answers.arrived.wait_timeout(resume, PATIENCE).unwrap();
+        assert!(!waited.timed_out(), "paused for ever");
+        resume = guard;
+    }
+}
