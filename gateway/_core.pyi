@@ -292,7 +292,8 @@ class Recovery:
     quarantined: int
     damaged: list[tuple[int, int, str]]
     """(epoch, position, why) of closing records that point at bytes the power cut took."""
-    torn_records: int
+    torn_bytes: int
+    """What a power cut left half written, and nobody was told of."""
     segments: int
     epoch_highest: int
     seconds: float
@@ -310,7 +311,7 @@ class Room:
     why: str | None
     """Why it is read-only."""
     write_mode: str
-    """`direct-dsync` or `buffered-fdatasync`, as probed at start."""
+    """How the journal is written, as probed at start, with the reason."""
 
 @final
 class StudyOpening:
@@ -396,9 +397,11 @@ class KnownInstance:
     position: int
     received_at: int
     flags: int
-    modality: str | None
+    modality: str
     series_number: int | None
-    series_description: bytes | None
+    series_description: bytes
+    """As received; empty if the series has none. `series_character_set` says how to read it."""
+    series_character_set: bytes
     instance_number: int | None
 
 @final
@@ -502,8 +505,9 @@ class Node:
 def decode_block(block: bytes) -> list[KnownInstance]:
     """What an index block says; ValueError if it is not one."""
 
-def locator_hash(key: bytes, vault: bytes, sop_instance: str) -> int:
-    """Signed 64-bit keyed hash of a SOP Instance UID within its vault."""
+def locator_hash(key: bytes, sop_instance: str) -> int:
+    """Signed 64-bit keyed hash of a SOP Instance UID; the same in every vault, so that a copy kept
+    elsewhere is found."""
 
 def rule_codes() -> list[tuple[str, int, str, str, str]]:
     """The content rules: (code, flag bit, strict severity, migration severity, sentence)."""

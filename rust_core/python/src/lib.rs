@@ -1,8 +1,43 @@
-//! `gateway._core`: the one door between Python and the core.
+//! `gateway._core`: the one door between Python and the core. Documented in `gateway/_core.pyi`.
+
+mod associate;
+mod association;
+mod error;
+mod flush;
+mod index;
+mod node;
+mod source;
+mod tables;
 
 use pyo3::prelude::*;
 
 #[pymodule]
-fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("__version__", env!("CARGO_PKG_VERSION"))
+mod _core {
+    #[pymodule_export]
+    use super::associate::{
+        Aborted, AnsweredContext, AssociateAccepted, AssociateRejected, AssociateRequested,
+        CommandReceived, Failed, ProposedContext, ProposedContextSpec, ReleaseRequested, Released,
+        Role,
+    };
+    #[pymodule_export]
+    use super::association::{Admission, Association, Progress};
+    #[pymodule_export]
+    use super::flush::{Batch, Flush, Quarantined};
+    #[pymodule_export]
+    use super::index::{KnownInstance, decode_block, locator_hash};
+    #[pymodule_export]
+    use super::node::{Comparison, Difference, Node, Recovery, Room, StudyOpening, Wake};
+    #[pymodule_export]
+    use super::source::{InstanceSource, StoreTransfer};
+    #[pymodule_export]
+    use super::tables::{rule_codes, transfer_syntaxes};
+
+    use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("IMPLEMENTATION_CLASS_UID", kuva_core::implementation::CLASS_UID)?;
+        module.add("IMPLEMENTATION_VERSION_NAME", kuva_core::implementation::VERSION_NAME)?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
 }

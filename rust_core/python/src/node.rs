@@ -1,0 +1,381 @@
+//! `Node`: the intake of one node, as Python holds it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use kuva_core::dataset;
+use kuva_core::dataset::difference::DifferenceKind;
+use kuva_core::dedup::{DuplicatesLimits, DuplicatesTable, Known, KnownContent, Origin};
+use kuva_core::index;
+use kuva_core::instance::{Microseconds, NodeId, ReceiveId, StudyKey, VaultId, Verdict};
+use kuva_core::intake::landing::Closed;
+use kuva_core::intake::{Intake, IntakeSettings};
+use kuva_core::journal::{self, FileMedium, Journal, JournalConfig, JournalState};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::error;
+use super::flush::Flush;
+use super::source::InstanceSource;
+
+/// See the stub.
+#[pyclass(frozen, get_all, module = "gateway._core")]
+pub struct Recovery {
+    instances: usize,
+    quarantined: usize,
+    damaged: Vec<(u32, u64, String)>,
+    torn_bytes: u64,
+    segments: u32,
+    epoch_highest: u32,
+    seconds: f64,
+}
+
+/// See the stub.
+#[pyclass(frozen, get_all, module = "gateway._core")]
+pub struct Room {
+    capacity: u64,
+    live: u64,
+    dead: u64,
+    fill: f64,
+    writable: bool,
+    why: Option<String>,
+    write_mode: String,
+}
+
+/// See the stub.
+#[pyclass(frozen, get_all, module = "gateway._core")]
+pub struct StudyOpening {
+    vault: Py<PyBytes>,
+    study: String,
+}
+
+/// See the stub.
+#[pyclass(frozen, get_all, module = "gateway._core")]
+pub struct Wake {
+    opening: Vec<Py<StudyOpening>>,
+    resume: Vec<u64>,
+    output: Vec<(u64, Py<PyBytes>)>,
+    closed_instances: u64,
+    journal_stopped: Option<String>,
+}
+
+/// See the stub.
+#[pyclass(frozen, get_all, module = "gateway._core")]
+pub struct Difference {
+    path: String,
+    kind: String,
+    kept: String,
+    newcomer: String,
+}
+
+/// See the stub.
+#[pyclass(frozen, get_all, module = "gateway._core")]
+pub struct Comparison {
+    differences: Vec<Py<Difference>>,
+    equivalent: bool,
+    complete: bool,
+}
+
+/// See the stub.
+#[pyclass(frozen, module = "gateway._core")]
+pub struct Node {
+    intake: Arc<Intake>,
+    node: NodeId,
+    locator_key: [u8; 16],
+    #[pyo3(get)]
+    recovery: Py<Recovery>,
+}
+
+impl Node {
+    /// The intake, for associations.
+    pub fn intake(&self) -> &Arc<Intake> {
+        &self.intake
+    }
+
+    fn id(&self, (epoch, position): (u32, u64)) -> ReceiveId {
+        ReceiveId { node: self.node, epoch, position }
+    }
+}
+
+/// Epoch, position, study, SOP instance, transfer syntax, length, kept or quarantined.
+type JournalEntry = (u32, u64, String, String, String, u64, &'static str);
+type KnownBlock = ([u8; 16], u32, Vec<u8>);
+type EquivalentContent = (String, Vec<u8>, String, String);
+
+#[pymethods]
+impl Node {
+    #[new]
+    #[pyo3(signature = (folder, *, node, epoch, capacity, segment, block_pool, locator_key, workers=0))]
+    #[expect(clippy::too_many_arguments, reason = "named in Python")]
+    fn new(
+        py: Python<'_>,
+        folder: &str,
+        node: [u8; 16],
+        epoch: u32,
+        capacity: u64,
+        segment: u64,
+        block_pool: usize,
+        locator_key: [u8; 16],
+        workers: usize,
+    ) -> PyResult<Self> {
+        let node = NodeId(node);
+        let config = JournalConfig {
+            capacity_bytes: capacity,
+            segment_bytes: segment,
+            block_pool_bytes: block_pool,
+            ..JournalConfig::new(node, epoch)
+        };
+        let workers = if workers == 0 { cores() } else { workers };
+        let (intake, recovery) = py.detach(|| start(Path::new(folder), config, workers))?;
+        Ok(Self { intake, node, locator_key, recovery: Py::new(py, recovery)? })
+    }
+
+    #[getter]
+    fn wake_fd(&self) -> i32 {
+        self.intake.wake.descriptor()
+    }
+
+    fn drain(&self, py: Python<'_>) -> PyResult<Wake> {
+        let pile = self.intake.wake.drain();
+        let opening = pile.opening.into_iter().map(|key| {
+            let vault = PyBytes::new(py, &key.vault.0).unbind();
+            Py::new(py, StudyOpening { vault, study: key.study.to_string() })
+        });
+        let output = pile.output.into_iter();
+        Ok(Wake {
+            opening: opening.collect::<PyResult<_>>()?,
+            resume: pile.resume.into_iter().collect(),
+            output: output.map(|(n, bytes)| (n, PyBytes::new(py, &bytes).unbind())).collect(),
+            closed_instances: pile.closed,
+            journal_stopped: pile.stopped,
+        })
+    }
+
+    fn study_opened(
+        &self,
+        py: Python<'_>,
+        vault: [u8; 16],
+        study: &str,
+        blocks: Vec<KnownBlock>,
+        equivalents: Vec<EquivalentContent>,
+        disputed: Vec<String>,
+    ) -> PyResult<()> {
+        let key = StudyKey { vault: VaultId(vault), study: study.into() };
+        py.detach(|| {
+            let mut known = Vec::new();
+            for (node, epoch, block) in &blocks {
+                known.extend(self.known_in(NodeId(*node), *epoch, block)?);
+            }
+            known.extend(equivalents.iter().map(equivalent).collect::<PyResult<Vec<_>>>()?);
+            for known in &mut known {
+                known.disputed = disputed.iter().any(|uid| **uid == *known.sop_instance);
+            }
+            self.intake.study_opened(&key, known);
+            Ok(())
+        })
+    }
+
+    fn study_failed(&self, vault: [u8; 16], study: &str) {
+        self.intake.study_failed(&StudyKey { vault: VaultId(vault), study: study.into() });
+    }
+
+    fn recovered_after(&self, py: Python<'_>, epoch: u32, position: u64) -> PyResult<()> {
+        py.detach(|| {
+            for entry in self.intake.journal.entries_after(epoch, position) {
+                let kept = entry.map_err(error::journal)?;
+                let particulars = Arc::new(kept.particulars.clone());
+                self.intake.landing.push(Closed { receive_id: kept.receive_id, particulars });
+            }
+            Ok(())
+        })
+    }
+
+    #[pyo3(signature = (instances_max=20_000))]
+    fn take_flush(&self, py: Python<'_>, instances_max: usize) -> PyResult<Option<Flush>> {
+        let flush = py.detach(|| self.intake.landing.take(instances_max));
+        flush.map(|flush| Flush::new(py, flush, &self.locator_key)).transpose()
+    }
+
+    fn landed(&self, epoch: u32, through: u64) {
+        self.intake.landing.landed(epoch, through);
+    }
+
+    fn evict(&self, now: Microseconds) {
+        self.intake.evict(now);
+    }
+
+    fn source(&self, epoch: u32, position: u64) -> PyResult<InstanceSource> {
+        InstanceSource::in_journal(&self.intake, self.id((epoch, position)))
+    }
+
+    #[pyo3(signature = (kept, newcomer, limit=100))]
+    fn compare(
+        &self,
+        py: Python<'_>,
+        kept: (u32, u64),
+        newcomer: (u32, u64),
+        limit: usize,
+    ) -> PyResult<Comparison> {
+        let found = py.detach(|| self.intake.compare(self.id(kept), self.id(newcomer), limit));
+        let found = found.map_err(error::comparison)?;
+        let (equivalent, complete) = (found.equivalent(), found.complete);
+        let differences = found.differences.into_iter().map(|d| Py::new(py, difference(d)));
+        Ok(Comparison { differences: differences.collect::<PyResult<_>>()?, equivalent, complete })
+    }
+
+    fn accept_equivalent(&self, newcomer: (u32, u64)) -> PyResult<()> {
+        self.intake.accept_equivalent(self.id(newcomer)).map_err(error::comparison)
+    }
+
+    fn discard(&self, py: Python<'_>, instances: Vec<(u32, u64)>, reason: &str) -> PyResult<()> {
+        let ids: Vec<ReceiveId> = instances.into_iter().map(|id| self.id(id)).collect();
+        py.detach(|| self.intake.discard(&ids, reason)).map_err(error::journal)
+    }
+
+    #[pyo3(signature = (limit=100))]
+    fn journal_entries(&self, py: Python<'_>, limit: usize) -> PyResult<Vec<JournalEntry>> {
+        let newest = py.detach(|| self.intake.newest(limit)).map_err(error::journal)?;
+        let row = |kept: Arc<journal::Kept>| {
+            let (id, p) = (kept.receive_id, &kept.particulars);
+            let verdict = match p.verdict {
+                Verdict::Kept => "kept",
+                Verdict::Quarantined => "quarantined",
+            };
+            let (study, instance) =
+                (p.identity.study.to_string(), p.identity.sop_instance.to_string());
+            let syntax = p.content.transfer_syntax.to_string();
+            (id.epoch, id.position, study, instance, syntax, p.length, verdict)
+        };
+        Ok(newest.into_iter().map(row).collect())
+    }
+
+    fn room(&self) -> Room {
+        let journal = &self.intake.journal;
+        let room = journal.room();
+        let why = match journal.state() {
+            JournalState::Writable => None,
+            JournalState::ReadOnly { why } => Some(why.to_string()),
+        };
+        Room {
+            capacity: room.capacity,
+            live: room.live_bytes,
+            dead: room.dead_bytes,
+            fill: room.fill,
+            writable: why.is_none(),
+            why,
+            write_mode: journal.medium().why,
+        }
+    }
+
+    fn counters(&self) -> std::collections::HashMap<&'static str, u64> {
+        self.intake.counters.snapshot().into_iter().collect()
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.intake.stop());
+    }
+}
+
+impl Node {
+    /// What a block says, seen from this node. Its own instances come from its journal, which is
+    /// the truth: those that the journal no longer holds count as absent.
+    fn known_in(&self, node: NodeId, _epoch: u32, block: &[u8]) -> PyResult<Vec<Known>> {
+        let block = index::decode(block).map_err(error::index)?;
+        if node == self.node {
+            return Ok(Vec::new());
+        }
+        let known = |entry: &index::IndexEntry| Known {
+            sop_instance: Arc::clone(&entry.sop_instance),
+            content: KnownContent {
+                digest: entry.digest,
+                transfer_syntax: Arc::clone(&entry.transfer_syntax),
+                sop_class: Arc::clone(&entry.sop_class),
+            },
+            origin: Origin::OtherJournal(node),
+            disputed: false,
+        };
+        Ok(block.entries.iter().map(known).collect())
+    }
+}
+
+fn equivalent((sop_instance, digest, syntax, class): &EquivalentContent) -> PyResult<Known> {
+    let prefix = digest.first_chunk::<16>().copied();
+    let digest = prefix.ok_or_else(|| PyValueError::new_err("a digest has at least 16 bytes"))?;
+    let content = KnownContent {
+        digest,
+        transfer_syntax: syntax.as_str().into(),
+        sop_class: class.as_str().into(),
+    };
+    let sop_instance = sop_instance.as_str().into();
+    Ok(Known { sop_instance, content, origin: Origin::Equivalent, disputed: false })
+}
+
+fn difference(found: dataset::Difference) -> Difference {
+    let kind = match found.kind {
+        DifferenceKind::Added => "added",
+        DifferenceKind::Removed => "removed",
+        DifferenceKind::Changed => "changed",
+    };
+    Difference {
+        path: found.path,
+        kind: kind.to_owned(),
+        kept: found.before,
+        newcomer: found.after,
+    }
+}
+
+fn start(
+    folder: &Path,
+    config: JournalConfig,
+    workers: usize,
+) -> PyResult<(Arc<Intake>, Recovery)> {
+    let began = Instant::now();
+    let medium = FileMedium::open(folder)?;
+    let node = config.node;
+    let (journal, recovery) =
+        Journal::open(Arc::new(medium), config, Box::new(nonce)).map_err(error::journal)?;
+    let found = describe(&recovery, began.elapsed().as_secs_f64());
+    let settings = IntakeSettings { workers, clock: Box::new(now) };
+    let table = DuplicatesTable::new(node, DuplicatesLimits::default());
+    let intake = Intake::start(journal, table, &recovery, settings).map_err(error::journal)?;
+    Ok((intake, found))
+}
+
+fn describe(recovery: &journal::Recovery, seconds: f64) -> Recovery {
+    let quarantined =
+        recovery.instances.iter().filter(|(_, verdict)| *verdict == Verdict::Quarantined).count();
+    Recovery {
+        instances: recovery.instances.len() - quarantined,
+        quarantined,
+        damaged: recovery.damaged.iter().map(damage).collect(),
+        torn_bytes: recovery.torn_bytes,
+        segments: recovery.segments,
+        epoch_highest: recovery.epoch_highest,
+        seconds,
+    }
+}
+
+fn damage(damaged: &journal::Damaged) -> (u32, u64, String) {
+    let (id, place) = (damaged.receive_id, damaged.place);
+    let what = format!("segment {} has no whole record at {}", place.segment, place.offset);
+    (id.epoch, id.position, what)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn now() -> Microseconds {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Eight bytes from the kernel; they only have to be unguessable to senders.
+fn nonce() -> u64 {
+    let mut bytes = [0u8; 8];
+    // SAFETY: eight writable bytes; getrandom(2) of so few never comes back short once seeded.
+    unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    u64::from_ne_bytes(bytes)
+}
