@@ -4,6 +4,7 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
+.NOTPARALLEL:
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -73,7 +74,7 @@ lint-python: $(EXTENSION)
 	$(call step,stubtest: the typed door to the core)
 	@$(BIN)/stubtest gateway._core --concise --allowlist scripts/stubtest.allow
 	$(call step,import contract)
-	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 .PHONY: lint-rust
 lint-rust: $(ENVIRONMENT)
