@@ -9,6 +9,44 @@ Errors are classes of `gateway.errors`.
 from collections.abc import Sequence
 from typing import final
 
+__all__ = [
+    "IMPLEMENTATION_CLASS_UID",
+    "IMPLEMENTATION_VERSION_NAME",
+    "Aborted",
+    "Admission",
+    "AnsweredContext",
+    "AssociateAccepted",
+    "AssociateRejected",
+    "AssociateRequested",
+    "Association",
+    "Batch",
+    "CommandReceived",
+    "Comparison",
+    "Difference",
+    "Failed",
+    "Flush",
+    "InstanceSource",
+    "KnownInstance",
+    "Node",
+    "Progress",
+    "ProposedContext",
+    "ProposedContextSpec",
+    "Quarantined",
+    "Recovery",
+    "ReleaseRequested",
+    "Released",
+    "Role",
+    "Room",
+    "StoreTransfer",
+    "StudyOpening",
+    "Wake",
+    "decode_block",
+    "locator_hash",
+    "rule_codes",
+    "transfer_syntaxes",
+    "__version__",
+]
+
 __version__: str
 IMPLEMENTATION_CLASS_UID: str
 """Who we are to peers and in the files we write (PS3.7 D.3.3.2)."""
@@ -189,7 +227,7 @@ class Association:
         calling: str,
         contexts: Sequence[ProposedContextSpec],
         operations_window: tuple[int, int] | None = None,
-        roles: Sequence[Role] = (),
+        roles: Sequence[Role] | None = None,
     ) -> tuple[Association, bytes]:
         """A requestor and its A-ASSOCIATE-RQ."""
 
@@ -258,7 +296,9 @@ class Association:
 class ProposedContextSpec:
     """A presentation context for our requestor to propose."""
 
-    def __new__(cls, context_id: int, abstract_syntax: str, transfer_syntaxes: Sequence[str]) -> ProposedContextSpec: ...
+    def __new__(
+        cls, context_id: int, abstract_syntax: str, transfer_syntaxes: Sequence[str]
+    ) -> ProposedContextSpec: ...
 
 @final
 class InstanceSource:
@@ -469,13 +509,10 @@ class Node:
         """Queue the recovered instances of an earlier epoch, after `position`, for `take_flush`."""
 
     def take_flush(self, instances_max: int = 20_000) -> Flush | None:
-        """Everything closed and not yet landed, oldest epoch first. Call in a thread when large.
-        Ask again only after `landed` or `land_failed`."""
+        """Everything closed and not yet landed, oldest epoch first. The same flush again, neither more
+        nor less, until `landed` has confirmed it. Call in a thread when large."""
 
     def landed(self, epoch: int, through: int) -> None: ...
-    def land_failed(self) -> None:
-        """Give the last flush again at the next `take_flush`."""
-
     def evict(self, now: int) -> None:
         """Forget what the catalogue told of studies that are catalogued and ten minutes quiet."""
 

@@ -130,19 +130,19 @@ impl Association {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (*, called, calling, contexts, operations_window=None, roles=Vec::new()))]
+    #[pyo3(signature = (*, called, calling, contexts, operations_window=None, roles=None))]
     fn requestor<'py>(
         py: Python<'py>,
         called: &str,
         calling: &str,
         contexts: Vec<PyRef<'_, ProposedContextSpec>>,
         operations_window: Option<(u16, u16)>,
-        roles: Vec<Role>,
+        roles: Option<Vec<Role>>,
     ) -> PyResult<(Self, Bound<'py, PyBytes>)> {
         let wake = Arc::new(WakeUps::new()?);
         let lane = Arc::new(Lane::new(0, wake, Arc::new(Counters::default())));
         let contexts = contexts.iter().map(|spec| spec.0.clone()).collect();
-        let information = user_information(operations_window, &roles);
+        let information = user_information(operations_window, &roles.unwrap_or_default());
         let rq = AssociateRq::new(title(called)?, title(calling)?, contexts, information);
         let (peer, request) = Peer::requestor(&rq, lane, AssociationLimits::default());
         Ok((Self::with(peer), PyBytes::new(py, &request)))
