@@ -312,7 +312,7 @@ class InstanceSource:
 
     @staticmethod
     def from_file(path: str) -> InstanceSource:
-        """Blocking. Reads the file meta information (strictly, bounded); UnreadableFile if it isn't Part 10."""
+        """Blocking. Reads the file meta information (strictly, bounded); UnreadableFileError if it isn't Part 10."""
 
 @final
 class StoreTransfer:
@@ -320,7 +320,7 @@ class StoreTransfer:
 
     def next(self) -> bytes | None:
         """Blocking. The next ready PDUs (about 1 MiB), None at the end. Bytes whose digest or CRC
-        does not hold are never given out: raises `DamagedInstance`."""
+        does not hold are never given out: raises `DamagedInstanceError`."""
 
 # --- the node ---------------------------------------------------------------------------------
 
@@ -484,7 +484,7 @@ class Node:
         locator_key: bytes,
         workers: int = 0,
     ) -> Node:
-        """Blocking: recovers the journal in `folder`. `workers` 0 = one a core. JournalRot if a
+        """Blocking: recovers the journal in `folder`. `workers` 0 = one a core. JournalRotError if a
         record that was known durable is bad: the node must not start."""
 
     recovery: Recovery
@@ -517,17 +517,17 @@ class Node:
         """Forget what the catalogue told of studies that are catalogued and ten minutes quiet."""
 
     def source(self, epoch: int, position: int) -> InstanceSource:
-        """The instance's bytes in this journal; InstanceAbsent if forgotten. Kept or quarantined."""
+        """The instance's bytes in this journal; InstanceAbsentError if forgotten. Kept or quarantined."""
 
     def compare(self, kept: tuple[int, int], newcomer: tuple[int, int], limit: int = 100) -> Comparison:
         """Blocking. Element by element, across the uncompressed syntaxes; at most `limit` differences.
-        InstanceAbsent if one is not in this journal."""
+        InstanceAbsentError if one is not in this journal."""
 
     def accept_equivalent(self, newcomer: tuple[int, int]) -> None:
         """From now on this quarantined newcomer's content is answered 0000H."""
 
     def discard(self, instances: Sequence[tuple[int, int]], reason: str) -> None:
-        """Blocking, durable when it returns. Only quarantined instances: NotDiscardable otherwise."""
+        """Blocking, durable when it returns. Only quarantined instances: NotDiscardableError otherwise."""
 
     def journal_entries(self, limit: int = 100) -> list[tuple[int, int, str, str, str, int, str]]:
         """Newest first: (epoch, position, study, SOP instance, transfer syntax, length, kept|quarantined)."""

@@ -12,7 +12,7 @@ use kuva_core::transfer::StoreTransfer as CoreTransfer;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::error::{self, DamagedInstance};
+use super::error::{self, DamagedInstanceError};
 
 enum Place {
     File(PathBuf, u64),
@@ -31,7 +31,7 @@ pub struct InstanceSource {
 }
 
 impl InstanceSource {
-    /// The instance in this node's journal; InstanceAbsent if it is not there.
+    /// The instance in this node's journal; InstanceAbsentError if it is not there.
     pub fn in_journal(intake: &Arc<Intake>, id: ReceiveId) -> PyResult<Self> {
         let kept = intake.journal.instance(id).map_err(error::journal)?;
         let kept = &kept.ok_or_else(|| error::absent(id))?.particulars;
@@ -123,7 +123,7 @@ impl StoreTransfer {
     fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let piece =
             py.detach(|| self.0.lock().unwrap_or_else(PoisonError::into_inner).next_piece());
-        let piece = piece.map_err(|error| DamagedInstance::new_err(error.to_string()))?;
+        let piece = piece.map_err(|error| DamagedInstanceError::new_err(error.to_string()))?;
         Ok(piece.map(|bytes| PyBytes::new(py, &bytes)))
     }
 }
