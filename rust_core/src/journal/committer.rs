@@ -3,7 +3,7 @@
 //! One write is in flight; everything that arrives meanwhile goes into the next. Positions are given
 //! out here, so the order in which instances became durable is the order of their positions.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -12,7 +12,7 @@ use super::closing::{self, Extent};
 use super::discard::Discard;
 use super::error::JournalError;
 use super::index::{Entry, Index};
-use super::log::{DiscardPin, Log, Purpose, Region};
+use super::log::{Log, Purpose, Region};
 use super::record::{Kind, Place, RECORD_HEADER_LENGTH, record_length};
 use super::upload::{Close, Done, UploadState};
 use crate::instance::{NodeId, ReceiveId, Verdict};
@@ -27,8 +27,8 @@ pub(super) enum Request {
     Close(Arc<UploadState>, Box<Close>),
     /// Make completed data writes durable, so that what was abandoned can be used again.
     Sync,
-    /// Take instances back.
-    Discard(Discard, Vec<Discarded>, Sender<Result<(), JournalError>>),
+    /// Take instances back; with the extents of each.
+    Discard(Discard, Vec<Vec<Extent>>, Sender<Result<(), JournalError>>),
 }
 
 impl Request {
@@ -42,12 +42,6 @@ impl Request {
             Self::Discard(_, _, reply) => drop(reply.send(Err(JournalError::Closed))),
         }
     }
-}
-
-/// An instance to be discarded, with what it keeps.
-pub(super) struct Discarded {
-    pub(super) id: ReceiveId,
-    pub(super) extents: Vec<Extent>,
 }
 
 #[derive(Default)]
@@ -72,8 +66,17 @@ struct Pending {
 
 /// What follows when the record is durable.
 enum Then {
-    Kept { upload: Arc<UploadState>, id: ReceiveId, verdict: Verdict, done: Done },
-    Discarded { discarded: Vec<Discarded>, reply: Sender<Result<(), JournalError>> },
+    Kept {
+        upload: Arc<UploadState>,
+        id: ReceiveId,
+        verdict: Verdict,
+        done: Done,
+    },
+    Discarded {
+        discard: Discard,
+        extents: Vec<Vec<Extent>>,
+        reply: Sender<Result<(), JournalError>>,
+    },
 }
 
 /// The committing side: what only its thread touches.
@@ -188,9 +191,9 @@ impl Commit {
                 self.log.sync_completed().ok();
                 None
             }
-            Request::Discard(discard, discarded, reply) => {
-                let then = Then::Discarded { discarded, reply };
+            Request::Discard(discard, extents, reply) => {
                 let encoded = discard.encode(&mut payload).and_then(|()| self.fits(&payload));
+                let then = Then::Discarded { discard, extents, reply };
                 match encoded {
                     // Discards take no position; `ahead` counts them all the same, which only
                     // leaves a gap. Positions increase, they need not be dense.
@@ -250,30 +253,44 @@ impl Commit {
                     self.next_position = id.position + 1;
                     done(Ok(id));
                 }
-                Then::Discarded { discarded, reply } => {
-                    self.discarded(discarded, place, length);
-                    // Nobody waits any more: the discard is durable all the same.
-                    reply.send(Ok(())).ok();
+                Then::Discarded { discard, extents, reply } => {
+                    let done = self.discarded(discard, extents, place, length);
+                    // If nobody waits any more, the discard is durable all the same.
+                    reply.send(done).ok();
                 }
             }
         }
     }
 
-    /// Frees what the discarded instances kept; the discard record stays while they can be found.
-    fn discarded(&self, discarded: Vec<Discarded>, place: Place, length: u32) {
-        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let removed = discarded.into_iter().filter_map(|d| Some((index.remove(d.id)?, d.extents)));
-        let removed: Vec<(Entry, Vec<Extent>)> = removed.collect();
-        drop(index);
-        // Under one lock: else a segment could be overwritten before the record waits for that.
-        let mut state = self.log.state();
-        let generations = removed.iter().map(|(entry, _)| entry.closing.generation).collect();
-        state.hold_discard(place, u64::from(length), generations);
-        for (entry, extents) in removed {
-            state.table.release(entry.closing, 1, u64::from(entry.length));
-            for data in extents.iter().flat_map(Extent::places) {
-                state.table.release(data, 1, BLOCK_LENGTH as u64);
+    /// Overwrites the closing records and frees what the instances kept.
+    ///
+    /// The discard record is needed until then, and no longer: else it would have to outlive them,
+    /// and so keep its segment, whose closing records keep the next discard's, and so on.
+    fn discarded(
+        &self,
+        discard: Discard,
+        extents: Vec<Vec<Extent>>,
+        place: Place,
+        length: u32,
+    ) -> Result<(), JournalError> {
+        for (one, extents) in discard.discarded.into_iter().zip(extents) {
+            let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+            let removed = index.remove(one.receive_id);
+            drop(index);
+            if removed.is_some() {
+                self.log.write_void(one.closing, one.length)?;
+                self.release(one.closing, u64::from(one.length), &extents);
             }
+        }
+        self.release(place, u64::from(length), &[]);
+        Ok(())
+    }
+
+    fn release(&self, record: Place, length: u64, extents: &[Extent]) {
+        let mut state = self.log.state();
+        state.table.release(record, 1, length);
+        for data in extents.iter().flat_map(Extent::places) {
+            state.table.release(data, 1, BLOCK_LENGTH as u64);
         }
         drop(state);
         self.log.notify();
@@ -288,20 +305,6 @@ impl Commit {
             Then::Discarded { reply, .. } => {
                 reply.send(Err(error.clone())).ok();
             }
-        }
-    }
-}
-
-impl super::log::State {
-    /// Keeps a discard record until the generations of what it takes back are overwritten.
-    ///
-    /// Its own generation needs no waiting for: both go together.
-    pub(super) fn hold_discard(&mut self, place: Place, length: u64, mut on: BTreeSet<u32>) {
-        on.remove(&place.generation);
-        if on.is_empty() {
-            self.table.release(place, 1, length);
-        } else {
-            self.discard_pins.push(DiscardPin { place, length, generations: on });
         }
     }
 }

@@ -41,14 +41,6 @@ pub(super) struct Region {
     pub(super) records: usize,
 }
 
-/// A discard record lives as long as a closing record that it takes back lies on the medium.
-#[derive(Debug)]
-pub(super) struct DiscardPin {
-    pub(super) place: Place,
-    pub(super) length: u64,
-    pub(super) generations: BTreeSet<u32>,
-}
-
 /// What the lock covers.
 pub(super) struct State {
     pub(super) table: SegmentTable,
@@ -60,7 +52,6 @@ pub(super) struct State {
     outstanding: BTreeMap<u64, u32>,
     /// Of those, the buffered writes that completed and wait for a sync.
     completed: Vec<(u64, u32)>,
-    pub(super) discard_pins: Vec<DiscardPin>,
     pub(super) read_only: Option<Arc<str>>,
     pub(super) stopping: bool,
 }
@@ -89,7 +80,6 @@ impl State {
             next_generation,
             outstanding: BTreeMap::new(),
             completed: Vec::new(),
-            discard_pins: Vec::new(),
             read_only: None,
             stopping: false,
         }
@@ -269,9 +259,9 @@ impl Log {
 
     /// Fills the remainder of a segment that was left.
     pub(super) fn write_end(&self, region: Region) -> Result<(), JournalError> {
-        let header = region.header(Kind::End, self.epoch, 0);
-        let mut record = AlignedBuffer::new(JOURNAL_ALIGNMENT);
-        record[..RECORD_HEADER_LENGTH].copy_from_slice(&header.encode(&[]));
+        let Place { segment, generation, offset } = region.place;
+        let generation = Generation { segment, generation, nonce: region.nonce };
+        let record = void(generation, offset, None, self.epoch, region.durable_through);
         self.write(region, &[&record], true)
     }
 
@@ -284,6 +274,16 @@ impl Log {
             if rest > 0 { state.give(rest, 0) } else { None }
         };
         region.map_or(Ok(()), |region| self.write_end(region))
+    }
+
+    /// Overwrites a closing record that was discarded.
+    pub(super) fn write_void(&self, place: Place, covered: u32) -> Result<(), JournalError> {
+        let Place { segment, generation, offset } = place;
+        let nonce = self.state().table.get(segment).map_or(0, |found| found.nonce);
+        let generation = Generation { segment, generation, nonce };
+        let record = void(generation, offset, Some(covered), self.epoch, 0);
+        let written = self.medium.write(segment, u64::from(offset), &[&record], true);
+        written.map_err(|error| self.poison(&format!("write to segment {segment}: {error}")))
     }
 
     /// Writes a region. In buffered mode a write that is not `durable` waits for the next sync.
@@ -351,4 +351,30 @@ impl Region {
             index: 0,
         }
     }
+}
+
+/// A void record over `covered` bytes; without, an end record, which covers the whole rest.
+pub(super) fn void(
+    generation: Generation,
+    offset: u32,
+    covered: Option<u32>,
+    epoch: u32,
+    durable_through: u64,
+) -> AlignedBuffer {
+    let payload = covered.map_or(Vec::new(), |covered| covered.to_le_bytes().to_vec());
+    let place = Place { segment: generation.segment, generation: generation.generation, offset };
+    let header = Header {
+        kind: if covered.is_some() { Kind::Void } else { Kind::End },
+        place,
+        payload_length: payload.len() as u32,
+        epoch,
+        durable_through: durable_through.min(place.lsn()),
+        nonce: generation.nonce,
+        upload: 0,
+        index: 0,
+    };
+    let mut record = AlignedBuffer::new(JOURNAL_ALIGNMENT);
+    record[..RECORD_HEADER_LENGTH].copy_from_slice(&header.encode(&payload));
+    record[RECORD_HEADER_LENGTH..][..payload.len()].copy_from_slice(&payload);
+    record
 }

@@ -121,6 +121,17 @@ impl MemoryMedium {
         Self { disk: Arc::new(Mutex::new(revived)), mode: self.mode }
     }
 
+    /// A separate disk with the same bytes (as read now), without faults.
+    pub fn copy(&self) -> Self {
+        let disk = self.disk();
+        let segments = disk.segments.iter().map(|(id, found)| {
+            let (durable, current) = (found.current.clone(), found.current.clone());
+            (*id, Segment { durable, current, ..Segment::default() })
+        });
+        let copied = Disk { segments: segments.collect(), ..Disk::default() };
+        Self { disk: Arc::new(Mutex::new(copied)), mode: self.mode }
+    }
+
     /// Flips bits of one byte, silently.
     pub fn flip(&self, segment: u32, offset: usize, mask: u8) {
         if let Some(found) = self.disk().segments.get_mut(&segment) {

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 use super::block::{BlockPool, FilledBlock};
-use super::committer::{Commit, Committer, Discarded, Request};
+use super::closing::Extent;
+use super::committer::{Commit, Committer, Request};
 use super::config::JournalConfig;
-use super::discard::Discard;
+use super::discard::{Discard, Discarded};
 use super::error::JournalError;
 use super::index::Index;
 use super::log::Log;
@@ -180,19 +181,21 @@ impl Journal {
     /// `NotDiscardable` if any is not there or was answered 0000H (then none is discarded).
     pub fn discard(&self, ids: &[ReceiveId], reason: &str) -> Result<(), JournalError> {
         self.parts.log.writable()?;
-        let discarded = ids.iter().map(|id| self.discardable(*id)).collect::<Result<_, _>>()?;
-        let discard = Discard { receive_ids: ids.to_vec(), reason: reason.into() };
+        let found = ids.iter().map(|id| self.discardable(*id)).collect::<Result<Vec<_>, _>>()?;
+        let (discarded, extents) = found.into_iter().unzip();
+        let discard = Discard { discarded, reason: reason.into() };
         let (reply, answer) = mpsc::channel();
-        let request = Request::Discard(discard, discarded, reply);
+        let request = Request::Discard(discard, extents, reply);
         self.parts.committer.push(request, &self.parts.log);
         answer.recv().unwrap_or(Err(JournalError::Closed))
     }
 
-    fn discardable(&self, id: ReceiveId) -> Result<Discarded, JournalError> {
+    fn discardable(&self, id: ReceiveId) -> Result<(Discarded, Vec<Extent>), JournalError> {
         let found = reader::kept(&self.parts.log, &self.parts.index, self.own(id)?)?;
         match found {
             Some((kept, entry)) if entry.verdict == Verdict::Quarantined => {
-                Ok(Discarded { id, extents: kept.extents })
+                let (closing, length) = (entry.closing, entry.length);
+                Ok((Discarded { receive_id: id, closing, length }, kept.extents))
             }
             Some(_) | None => Err(JournalError::NotDiscardable),
         }

@@ -158,12 +158,10 @@ impl Preparer {
     fn opened(&self, header: &Header, slot: u32) {
         let Place { segment, generation, .. } = header.place;
         let mut state = self.log.state();
-        let old = state.table.get(segment).map_or(0, |found| found.generation);
         let generation = Generation { segment, generation, nonce: header.nonce };
         if let Some(found) = state.table.get_mut(segment) {
             *found = Segment::holding(Use::Prepared, generation, slot, FIRST_RECORD_OFFSET);
         }
-        state.generation_gone(old);
         state.prepared = Some(Head { generation, offset: FIRST_RECORD_OFFSET });
         state.preparing = false;
         drop(state);
@@ -182,20 +180,4 @@ fn work(state: &mut State) -> Option<Step> {
         return state.table.take_unmade().map(Step::Make);
     }
     None
-}
-
-impl State {
-    /// A generation was overwritten: discards that waited for it may go with their segments.
-    fn generation_gone(&mut self, generation: u32) {
-        let mut pins = std::mem::take(&mut self.discard_pins);
-        pins.retain_mut(|pin| {
-            pin.generations.remove(&generation);
-            let kept = !pin.generations.is_empty();
-            if !kept {
-                self.table.release(pin.place, 1, pin.length);
-            }
-            kept
-        });
-        self.discard_pins = pins;
-    }
 }

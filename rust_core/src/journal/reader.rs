@@ -84,7 +84,20 @@ fn read_record(
     if header.kind == kind { Ok(header) } else { Err(rot) }
 }
 
-fn read_kept(log: &Log, pins: &Pins, entry: Entry) -> Result<Option<Kept>, JournalError> {
+/// Reads the closing record; none if the instance was discarded meanwhile (its record is then void).
+fn read_kept(
+    log: &Log,
+    index: &Mutex<Index>,
+    pins: &Pins,
+    id: ReceiveId,
+    entry: Entry,
+) -> Result<Option<Kept>, JournalError> {
+    let read = read_closing(log, pins, entry);
+    let still = index.lock().unwrap_or_else(PoisonError::into_inner).get(id).is_some();
+    if still { read } else { Ok(None) }
+}
+
+fn read_closing(log: &Log, pins: &Pins, entry: Entry) -> Result<Option<Kept>, JournalError> {
     let place = entry.closing;
     let Some(generation) = pins.generation(place.segment) else { return Ok(None) };
     let mut buffer = AlignedBuffer::new(entry.length as usize);
@@ -112,7 +125,7 @@ pub(super) fn kept(
     if !pins.pin(entry.closing.segment, entry.closing.generation) {
         return Ok(None);
     }
-    Ok(read_kept(log, &pins, entry)?.map(|kept| (kept, entry)))
+    Ok(read_kept(log, index, &pins, id, entry)?.map(|kept| (kept, entry)))
 }
 
 /// The data set of one instance, in order, from the start. While it lives, its segments stay.
@@ -138,7 +151,7 @@ impl InstanceReader {
         if !pins.pin(entry.closing.segment, entry.closing.generation) {
             return Ok(None);
         }
-        let Some(kept) = read_kept(log, &pins, entry)? else { return Ok(None) };
+        let Some(kept) = read_kept(log, index, &pins, id, entry)? else { return Ok(None) };
         if !kept.extents.iter().all(|extent| pins.pin(extent.segment, extent.generation)) {
             return Ok(None);
         }

@@ -5,23 +5,20 @@
 //! that the power cut tore, and is skipped. Torn regions are then marked (void and end records), for
 //! the next generation's records will raise `M` above them.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::aligned::AlignedBuffer;
 use super::closing::Extent;
 use super::error::JournalError;
 use super::index::{Entry, Index};
-use super::log::State;
+use super::log::{State, void};
 use super::medium::Medium;
-use super::record::{
-    FIRST_RECORD_OFFSET, Header, Kind, Place, RECORD_HEADER_LENGTH, VOID_PAYLOAD_LENGTH,
-};
+use super::record::{FIRST_RECORD_OFFSET, Place};
 use super::scan::{Found, FoundClosing, Scanned, scan};
 use super::segments::{Segment, SegmentTable, Use};
 use crate::instance::{NodeId, ReceiveId, Verdict};
-use crate::limits::{BLOCK_LENGTH, JOURNAL_ALIGNMENT};
+use crate::limits::BLOCK_LENGTH;
 
 const SCANNERS_MAX: usize = 4;
 
@@ -94,13 +91,18 @@ pub(super) fn recover(
     if epoch <= recovery.epoch_highest {
         return Err(JournalError::Epoch { highest: recovery.epoch_highest });
     }
-    no_rot(&generations, recovery.durable_through)?;
+    let discards = Discards::of(&generations);
+    let torn = torn(&generations, &discards, recovery.durable_through)?;
     for (id, scanned) in &generations {
         table.enter(*id, scanned.segment(table.segment_length));
     }
     let mut state = State::new(table, 0);
-    let index = instances(&generations, &mut state, &mut recovery)?;
-    repair(medium, &generations, epoch, &mut recovery, &state)?;
+    let index = instances(&generations, &discards, &mut state, &mut recovery)?;
+    recovery.torn_bytes = torn.iter().map(|(_, (start, end))| u64::from(end - start)).sum();
+    let overwrite = torn.into_iter().chain(discards.whole(&generations));
+    for (segment, region) in overwrite {
+        generations[&segment].mark(medium, region, state.table.segment_length, epoch)?;
+    }
     generations.keys().for_each(|id| state.table.settle(*id));
     state.next_generation = recovery
         .generation_highest
@@ -154,18 +156,79 @@ fn summary(generations: &Generations) -> Result<Recovery, JournalError> {
     Ok(recovery)
 }
 
-fn no_rot(generations: &Generations, durable_through: u64) -> Result<(), JournalError> {
+type Region = (u32, u32);
+
+/// The discard records' say: which closing records are void, or were being made so.
+struct Discards {
+    receive_ids: HashSet<ReceiveId>,
+    /// Closing records of generations that are still there: segment to regions.
+    regions: BTreeMap<u32, Vec<Region>>,
+}
+
+impl Discards {
+    fn of(generations: &Generations) -> Self {
+        let found = generations.values().flat_map(|scanned| &scanned.discards);
+        let mut discards = Self { receive_ids: HashSet::new(), regions: BTreeMap::new() };
+        for one in found.flat_map(|discard| &discard.discarded) {
+            discards.receive_ids.insert(one.receive_id);
+            let Place { segment, generation, offset } = one.closing;
+            let holder = generations.get(&segment).map(|scanned| scanned.generation.generation);
+            if holder == Some(generation) {
+                let regions = discards.regions.entry(segment).or_default();
+                regions.push((offset, offset.saturating_add(one.length)));
+            }
+        }
+        discards.regions.values_mut().for_each(|regions| regions.sort_unstable());
+        discards
+    }
+
+    /// Closing records that are whole although discarded: the crash came before their end.
+    fn whole(&self, generations: &Generations) -> Vec<(u32, Region)> {
+        let closings = generations.values().flat_map(|scanned| {
+            scanned.closings.iter().map(move |closing| (scanned.generation.segment, closing))
+        });
+        closings
+            .filter(|(_, closing)| self.receive_ids.contains(&closing.receive_id))
+            .map(|(segment, closing)| (segment, (closing.offset, closing.offset + closing.length)))
+            .collect()
+    }
+
+    /// A gap, cut at the discarded closing records in it; those are flagged.
+    fn cut(&self, segment: u32, gap: Region) -> Vec<(Region, bool)> {
+        let (mut at, end) = gap;
+        let mut pieces = Vec::new();
+        let regions = self.regions.get(&segment).map_or(&[][..], Vec::as_slice);
+        for (from, to) in regions.iter().filter(|(from, to)| *from < end && *to > gap.0) {
+            let (from, to) = ((*from).max(at), (*to).min(end));
+            pieces.extend((at < from).then_some(((at, from), false)));
+            pieces.extend((from < to).then_some(((from, to), true)));
+            at = at.max(to);
+        }
+        pieces.extend((at < end).then_some(((at, end), false)));
+        pieces
+    }
+}
+
+/// The torn regions, if nothing among the gaps is rot.
+fn torn(
+    generations: &Generations,
+    discards: &Discards,
+    durable_through: u64,
+) -> Result<Vec<(u32, Region)>, JournalError> {
+    let mut torn = Vec::new();
     for (segment, scanned) in generations {
-        let generation = scanned.generation.generation;
-        let place = |offset| Place { segment: *segment, generation, offset };
-        let rotten = scanned.gaps.iter().find(|(start, _)| place(*start).lsn() < durable_through);
-        if let Some((offset, _)) = rotten {
-            let (segment, offset) = (*segment, *offset);
-            let what = "a record that was known durable is damaged";
-            return Err(JournalError::Rot { segment, offset, generation, what });
+        let pieces = scanned.gaps.iter().flat_map(|gap| discards.cut(*segment, *gap));
+        for ((offset, end), discarded) in pieces {
+            let place = scanned.place(offset);
+            if !discarded && place.lsn() < durable_through {
+                let (segment, generation) = (place.segment, place.generation);
+                let what = "a record that was known durable is damaged";
+                return Err(JournalError::Rot { segment, offset, generation, what });
+            }
+            torn.push((*segment, (offset, end)));
         }
     }
-    Ok(())
+    Ok(torn)
 }
 
 /// What became of a closing record's extents.
@@ -206,14 +269,10 @@ fn fate(
 
 fn instances(
     generations: &Generations,
+    discards: &Discards,
     state: &mut State,
     recovery: &mut Recovery,
 ) -> Result<Index, JournalError> {
-    let discarded: HashSet<ReceiveId> = generations
-        .values()
-        .flat_map(|scanned| &scanned.discards)
-        .flat_map(|found| found.discard.receive_ids.iter().copied())
-        .collect();
     let mut closings: Vec<(&Scanned, &FoundClosing)> = generations
         .values()
         .flat_map(|scanned| scanned.closings.iter().map(move |closing| (scanned, closing)))
@@ -229,7 +288,7 @@ fn instances(
             let Place { segment, generation, offset } = place;
             return Err(JournalError::Rot { segment, offset, generation, what });
         }
-        if discarded.contains(&id) {
+        if discards.receive_ids.contains(&id) {
             recovery.discarded += 1;
             continue;
         }
@@ -255,51 +314,7 @@ fn instances(
             state.table.keep(extent.segment, extent.blocks, bytes);
         }
     }
-    hold_discards(generations, &closings, state);
     Ok(index)
-}
-
-/// A discard record must outlive the closing records that it takes back.
-fn hold_discards(
-    generations: &Generations,
-    closings: &[(&Scanned, &FoundClosing)],
-    state: &mut State,
-) {
-    let key = |id: ReceiveId| (id.epoch, id.position);
-    for scanned in generations.values() {
-        for found in &scanned.discards {
-            let holders = found.discard.receive_ids.iter().filter_map(|id| {
-                let at =
-                    closings.binary_search_by_key(&key(*id), |(_, c)| key(c.receive_id)).ok()?;
-                Some(closings[at].0.generation.generation)
-            });
-            let (place, length) = (scanned.place(found.offset), u64::from(found.length));
-            let holders: BTreeSet<u32> = holders.collect();
-            state.table.keep(place.segment, 1, length);
-            state.hold_discard(place, length, holders);
-        }
-    }
-}
-
-/// Marks what was torn, so that it is known as such once `M` has passed it.
-fn repair(
-    medium: &dyn Medium,
-    generations: &Generations,
-    epoch: u32,
-    recovery: &mut Recovery,
-    state: &State,
-) -> Result<(), JournalError> {
-    for (segment, scanned) in generations {
-        for (start, end) in &scanned.gaps {
-            recovery.torn_bytes += u64::from(end - start);
-            let covered = if *end == state.table.segment_length { None } else { Some(end - start) };
-            let record = scanned.mark(*start, covered, epoch, recovery.durable_through);
-            medium
-                .write(*segment, u64::from(*start), &[&record], true)
-                .map_err(|error| JournalError::io("marking a torn region", &error))?;
-        }
-    }
-    Ok(())
 }
 
 impl Scanned {
@@ -322,24 +337,20 @@ impl Scanned {
         generation == self.generation.generation && self.voids.iter().any(covers)
     }
 
-    /// A void record over `covered` bytes, or the end record.
-    fn mark(&self, start: u32, covered: Option<u32>, epoch: u32, through: u64) -> AlignedBuffer {
-        let payload = covered.map_or(Vec::new(), |covered| covered.to_le_bytes().to_vec());
-        debug_assert!(payload.is_empty() || payload.len() == VOID_PAYLOAD_LENGTH);
-        let place = self.place(start);
-        let header = Header {
-            kind: if covered.is_some() { Kind::Void } else { Kind::End },
-            place,
-            payload_length: payload.len() as u32,
-            epoch,
-            durable_through: through.min(place.lsn()),
-            nonce: self.generation.nonce,
-            upload: 0,
-            index: 0,
-        };
-        let mut record = AlignedBuffer::new(JOURNAL_ALIGNMENT);
-        record[..RECORD_HEADER_LENGTH].copy_from_slice(&header.encode(&payload));
-        record[RECORD_HEADER_LENGTH..][..payload.len()].copy_from_slice(&payload);
-        record
+    /// Marks a region as never (or no longer) holding anything, so that it is known as such once
+    /// later records say that everything below them is durable.
+    fn mark(
+        &self,
+        medium: &dyn Medium,
+        (start, end): Region,
+        length: u32,
+        epoch: u32,
+    ) -> Result<(), JournalError> {
+        let covered = (end < length).then_some(end - start);
+        let record = void(self.generation, start, covered, epoch, 0);
+        let segment = self.generation.segment;
+        medium
+            .write(segment, u64::from(start), &[&record], true)
+            .map_err(|error| JournalError::io("marking a torn region", &error))
     }
 }

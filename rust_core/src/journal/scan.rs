@@ -38,14 +38,6 @@ pub(super) struct FoundClosing {
     pub(super) upload: u64,
 }
 
-/// A discard record that was found whole.
-#[derive(Debug)]
-pub(super) struct FoundDiscard {
-    pub(super) offset: u32,
-    pub(super) length: u32,
-    pub(super) discard: Discard,
-}
-
 /// What a segment holds.
 #[derive(Debug)]
 pub(super) struct Scanned {
@@ -53,7 +45,7 @@ pub(super) struct Scanned {
     pub(super) slot: u32,
     pub(super) data: Vec<FoundData>,
     pub(super) closings: Vec<FoundClosing>,
-    pub(super) discards: Vec<FoundDiscard>,
+    pub(super) discards: Vec<Discard>,
     /// Regions without a whole record, `start..end`, in order.
     pub(super) gaps: Vec<(u32, u32)>,
     /// Regions behind void and end records: nothing there was ever known durable.
@@ -266,8 +258,7 @@ impl Scanned {
                 self.closings.push(found);
             }
             Kind::Discard => {
-                let discard = Discard::decode(payload).ok_or(unreadable)?;
-                self.discards.push(FoundDiscard { offset, length, discard });
+                self.discards.push(Discard::decode(payload).ok_or(unreadable)?);
             }
             Kind::End => {
                 self.voids.push((offset, u32::MAX));
