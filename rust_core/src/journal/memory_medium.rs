@@ -19,7 +19,7 @@ pub struct Faults {
     pub sync_fails: Option<u64>,
     /// This read fails with EIO.
     pub read_fails: Option<u64>,
-    /// From this write or creation on there is no space.
+    /// From this write on there is no space.
     pub write_has_no_space: Option<u64>,
     /// This creation of a segment fails with ENOSPC.
     pub create_has_no_space: Option<u64>,
@@ -253,8 +253,7 @@ impl Medium for MemoryMedium {
         disk.operate()?;
         disk.alive()?;
         disk.creations += 1;
-        let full = disk.faults.write_has_no_space.is_some_and(|from| disk.writes + 1 >= from);
-        if full || disk.faults.create_has_no_space == Some(disk.creations) {
+        if disk.faults.create_has_no_space == Some(disk.creations) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         disk.segments.insert(segment, Segment::zeros(length as usize));

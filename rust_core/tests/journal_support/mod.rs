@@ -101,7 +101,8 @@ pub fn send(
     Ok(outcome)
 }
 
-fn take(journal: &Journal) -> Block {
+/// A block, waiting for one if need be.
+pub fn take(journal: &Journal) -> Block {
     for _ in 0..100_000 {
         if let Some(block) = journal.pool().take() {
             return block;

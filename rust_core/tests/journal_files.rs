@@ -1,0 +1,94 @@
+//! The journal in a real folder, in both write modes, and the sample for the independent reader.
+#![allow(clippy::unwrap_used)]
+
+mod journal_support;
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use journal_support::*;
+use kuva_core::journal::record::BLOCK_PAYLOAD_LENGTH;
+use kuva_core::journal::*;
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let name = format!("kuva-journal-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::remove_dir_all(&path).ok();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+fn round(folder: &Folder, open_medium: impl Fn() -> std::io::Result<FileMedium>) {
+    let lengths = [0, 1, 11_000, BLOCK_PAYLOAD_LENGTH, 4 * BLOCK_PAYLOAD_LENGTH + 77];
+    let ledger = Ledger::default();
+    for epoch in 1..4 {
+        std::fs::write(folder.0.join("00000016.unfinished"), b"cut while being made").ok();
+        let medium = open_medium().unwrap();
+        assert!(open_medium().is_err(), "one process at a time");
+        let (journal, recovery) =
+            Journal::open(Arc::new(medium), config(epoch), nonces(7 + u64::from(epoch))).unwrap();
+        ledger.check(&journal, &recovery).unwrap();
+        for (n, length) in lengths.into_iter().enumerate() {
+            let number = u64::from(epoch) * 10 + n as u64;
+            ledger.enter(keep(&journal, number, length).unwrap(), number, length);
+        }
+    }
+    assert!(!folder.0.join("00000016.unfinished").exists());
+}
+
+#[test]
+fn instances_survive_restarts_in_a_folder_as_probed() {
+    let folder = Folder::new("probed");
+    round(&folder, || FileMedium::open(&folder.0));
+}
+
+#[test]
+fn instances_survive_restarts_in_a_folder_when_buffered() {
+    let folder = Folder::new("buffered");
+    round(&folder, || FileMedium::open_buffered(&folder.0));
+}
+
+/// Makes `tests/vectors/journal-sample.segment.gz` again and compares.
+///
+/// One segment: an empty instance, a small one, a quarantined one that is discarded, and one of a
+/// whole block and a tail; then an orderly end. `tests/unit/journal/test_format.py` reads it.
+#[test]
+fn the_sample_for_the_independent_reader_is_what_this_journal_writes() {
+    let disk = MemoryMedium::new(WriteMode::Direct, Faults::default());
+    let one = JournalConfig { writer_threads: 1, ..config(1) };
+    let (journal, _) = Journal::open(Arc::new(disk.clone()), one, nonces(1)).unwrap();
+    let sample = |length: usize| (0..length).map(|n| (n % 251) as u8).collect::<Vec<u8>>();
+    let keep = |number: u64, data_set: Vec<u8>| {
+        let outcome = send(&journal, particulars(number, &data_set), &data_set).unwrap();
+        outcome.recv().unwrap().unwrap();
+    };
+    keep(1, Vec::new());
+    keep(2, sample(5001));
+    let held = quarantine(&journal, 3, 3000);
+    journal.discard(&[held], "Päällekkäinen lähetys").unwrap();
+    keep(4, sample(BLOCK_PAYLOAD_LENGTH + 100));
+    drop(journal);
+    let made = disk.contents(1);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/vectors/journal-sample.segment.gz");
+    if std::env::var_os("KUVA_REMAKE_VECTORS").is_some() {
+        let file = std::fs::File::create(&path).unwrap();
+        let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::best());
+        packed.write_all(&made).unwrap();
+        packed.finish().unwrap();
+    }
+    let mut found = Vec::new();
+    let file = std::fs::File::open(&path).unwrap();
+    flate2::read::GzDecoder::new(file).read_to_end(&mut found).unwrap();
+    assert!(found == made, "the format changed? KUVA_REMAKE_VECTORS=1 makes the sample again");
+}
