@@ -91,7 +91,7 @@ pub fn send(
     let (sender, outcome) = mpsc::channel();
     let done: Done = Box::new(move |result| drop(sender.send(result)));
     let rest = pieces.remainder();
-    if rest.len() % 2 == 0 {
+    if rest.len().is_multiple_of(2) {
         journal.close(upload, particulars, rest.to_vec(), done);
     } else {
         let mut block = take(journal);
