@@ -42,7 +42,8 @@ BANNED_NAMES = frozenset(
 TASK_PARENTS: dict[str, str] = {}
 # Files that may catch every exception, each with its reason.
 SUPERVISORS: dict[str, str] = {
-    "gateway/app.py": "the top task group: what gets here is logged, and ends the program"
+    "gateway/app.py": "the top task group: what gets here is logged, and ends the program",
+    "gateway/listeners/dicom.py": "one association's task: a defect there is logged, and ends that association",
 }
 PRINTERS = ("gateway/cli/", "gateway/demo/", "scripts/", "benchmarks/")
 # The stub is the core's documentation in one place, and cargo writes its lock file itself.

@@ -1,0 +1,1 @@
+"""ACCESS: what a caller may find, and sending it back."""

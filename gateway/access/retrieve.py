@@ -1,0 +1,163 @@
+"""Retrieve: one sub-operation, a C-STORE to the peer, for each instance that was asked for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import structlog
+
+from gateway import _core
+from gateway.access.find import Match
+from gateway.errors import DamagedInstanceError, JournalError, LocalError
+from gateway.journal import Journal
+from gateway.transport.association import Association
+
+log = structlog.get_logger(__name__)
+
+SUB_OPERATION_SECONDS_MAX = 120.0
+"""For the peer to answer one C-STORE of ours after its last byte."""
+SMALL_LENGTH_MAX = 256 << 10
+AHEAD_LENGTH_MAX = 2 << 20
+AHEAD_MAX = 16
+"""Small instances made ready in one visit to a thread: this many, or this many bytes together."""
+MESSAGE_ID_MODULUS = 1 << 16
+
+
+@dataclass(slots=True)
+class SubOperations:
+    """Counts of PS3.4 C.4.3.1.3.1, and what failed."""
+
+    remaining: int
+    completed: int = 0
+    failed: int = 0
+    warning: int = 0
+    failed_instances: list[str] = field(default_factory=list)
+
+    def count(self, match: Match, status: int | None) -> None:
+        """Counts one outcome; None: it was never sent."""
+        self.remaining -= 1
+        if status is not None and status == 0:
+            self.completed += 1
+        elif status is not None and (status in (1, 0x0107, 0x0116) or status & 0xF000 == 0xB000):
+            self.warning += 1
+        else:
+            self.failed += 1
+            self.failed_instances.append(match.sop_instance)
+
+    def give_up(self, matches: Sequence[Match]) -> None:
+        """What is left will not be sent and counts as failed (not where the peer cancelled)."""
+        for match in matches:
+            self.count(match, None)
+
+
+@dataclass(slots=True)
+class _Ready:
+    """A sub-operation whose first bytes are at hand."""
+
+    match: Match
+    message_id: int
+    context_id: int | None
+    transfer: _core.StoreTransfer | None = None
+    pieces: list[bytes] = field(default_factory=list)
+    whole: bool = False
+    """All pieces are here; else the transfer has more."""
+
+
+class Retrieval:
+    """Sends matches on an association, one after the other, in constant memory."""
+
+    def __init__(
+        self,
+        association: Association,
+        journal: Journal,
+        matches: Sequence[Match],
+        *,
+        not_message_id: int = 0,
+        seconds_max: float = SUB_OPERATION_SECONDS_MAX,
+    ) -> None:
+        self._association, self._journal = association, journal
+        self._matches = matches
+        self._message_id = not_message_id
+        self._seconds_max = seconds_max
+        self.counts = SubOperations(remaining=len(matches))
+
+    async def run(self) -> AsyncIterator[SubOperations]:
+        """Yields the counts after each sub-operation. Raises `AssociationAbortedError`."""
+        matches = iter(self._matches)
+        while ahead := await self._prepare(matches):
+            for one in ahead:
+                self.counts.count(one.match, await self._send(one))
+                yield self.counts
+
+    async def _prepare(self, matches: Iterator[Match]) -> list[_Ready]:
+        """The next few, opened and (where small) read, in one visit to a thread."""
+        ahead: list[_Ready] = []
+        length = 0
+        for match in islice(matches, AHEAD_MAX):
+            ahead.append(self._addressed(match))
+            length += match.length
+            if length >= AHEAD_LENGTH_MAX:
+                break
+        if any(one.context_id is not None for one in ahead):
+            await asyncio.to_thread(self._read_ahead, ahead)
+        return ahead
+
+    def _addressed(self, match: Match) -> _Ready:
+        context_id = None
+        if self._journal.holds(match.receive_id):
+            context_id = self._association.engine.context_for(match.sop_class, match.transfer_syntax)
+        self._message_id = (self._message_id + 1) % MESSAGE_ID_MODULUS
+        return _Ready(match, self._message_id, context_id)
+
+    def _read_ahead(self, ahead: Sequence[_Ready]) -> None:
+        for one in ahead:
+            if one.context_id is not None:
+                try:
+                    self._open(one)
+                except JournalError as error:
+                    one.context_id = None
+                    _tell(one.match, error)
+
+    def _open(self, one: _Ready) -> None:
+        assert one.context_id is not None
+        where = one.match.receive_id
+        source = self._journal.source(where.epoch, where.position)
+        one.transfer = self._association.engine.store(one.context_id, one.message_id, source)
+        while not one.whole:
+            piece = one.transfer.next()
+            if piece is None:
+                one.whole = True
+            else:
+                one.pieces.append(piece)
+            if one.match.length > SMALL_LENGTH_MAX:
+                return
+
+    async def _send(self, one: _Ready) -> int | None:
+        """The status of the peer's C-STORE-RSP; None if it was not sent."""
+        if one.context_id is None or one.transfer is None:
+            return None
+        try:
+            for piece in one.pieces:
+                await self._association.send(piece)
+            one.pieces.clear()
+            while not one.whole:
+                more = await asyncio.to_thread(one.transfer.next)
+                if more is None:
+                    break
+                await self._association.send(more)
+        except (DamagedInstanceError, JournalError, LocalError) as error:
+            # Part of the message is out; there is no way to take it back but this.
+            _tell(one.match, error)
+            self._association.abort("an instance turned out damaged while it was being sent")
+            return None
+        try:
+            answer = await self._association.response(one.message_id, seconds=self._seconds_max)
+        except TimeoutError:
+            self._association.abort("no answer to a sub-operation")
+            return None
+        return answer.status
+
+
+def _tell(match: Match, error: Exception) -> None:
+    log.error("an instance cannot be sent", sop_instance=match.sop_instance, reason=str(error))

@@ -1,0 +1,292 @@
+"""The composition root: puts the rooms together, owns the top task group, and takes them apart in order."""
+
+import asyncio
+import fcntl
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import structlog
+
+from gateway import _core
+from gateway.access.find import Finder
+from gateway.catalogue import Address, Catalogue
+from gateway.catalogue.embedded import EmbeddedServer
+from gateway.catalogue.migrator import migrate, outstanding
+from gateway.errors import CatalogueSchemaError, GatewayError
+from gateway.ingest.admission import DEMO_VAULT, Gate
+from gateway.ingest.arbitration import matches
+from gateway.ingest.pipeline import Pipeline
+from gateway.ingest.quarantine import Comparer
+from gateway.ingest.recovery import NodeIdentity, keep_identity, read_identity, recover
+from gateway.journal import Journal
+from gateway.listeners.dicom import DicomListener
+from gateway.listeners.health import HealthListener
+from gateway.listeners.operator import OperatorListener
+from gateway.listeners.retrieve import GetService
+from gateway.listeners.status import Node
+from gateway.profiles import CoreTables, Profile
+from gateway.profiles import load as load_profile
+from gateway.settings import Settings
+from gateway.telemetry import Metrics, watch_loop
+
+log = structlog.get_logger(__name__)
+
+LAND_SECONDS_MAX = 10.0
+"""At shutdown, for what is durable to be catalogued; what does not make it is landed at the next start."""
+
+
+class StartError(GatewayError):
+    """The gateway cannot start; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Where a started gateway is found."""
+
+    dicom_host: str
+    dicom_port: int
+    http_host: str
+    http_port: int
+    data: Path
+    ae_titles: tuple[str, ...]
+    open_access: bool
+    embedded: bool
+    node: str
+    epoch: int
+    write_mode: str
+    recovered: int
+
+
+class Gateway:
+    """One node, from start to stop."""
+
+    def __init__(self, settings: Settings, on_ready: Callable[[Ready], None]) -> None:
+        self._settings = settings
+        self._on_ready = on_ready
+        self._stop, self._hurry = asyncio.Event(), asyncio.Event()
+        self._metrics = Metrics()
+
+    async def run(self) -> None:
+        """Starts, serves until SIGTERM or SIGINT, drains, stops. Raises `GatewayError` if it cannot start."""
+        async with AsyncExitStack() as stack:
+            stack.enter_context(_locked(self._settings.data))
+            for place in (self._settings.dicom, self._settings.http):
+                check_port(place.host, place.port)
+            profile = profile_of(self._settings)
+            self._listen_to_signals()
+            catalogue, embedded = await self._open_catalogue(stack)
+            journal = await self._open_journal(stack, catalogue)
+            await self._serve(stack, catalogue, embedded, journal, profile)
+
+    # --- starting --------------------------------------------------------------------------------
+
+    async def _open_catalogue(self, stack: AsyncExitStack) -> tuple[Catalogue, EmbeddedServer | None]:
+        settings = self._settings.catalogue
+        embedded: EmbeddedServer | None = None
+        if settings.dsn is None:
+            embedded = EmbeddedServer(self._settings.data / "postgresql")
+            await embedded.start()
+            stack.push_async_callback(embedded.stop)
+            await migrate(embedded.owner)
+            address = embedded.gateway
+        else:
+            address = Address(dsn=settings.dsn.get_secret_value())
+            if missing := await outstanding(address):
+                raise CatalogueSchemaError(
+                    f"the database lacks {len(missing)} migrations, from {missing[0]} on: "
+                    "run 'kuva schema migrate'"
+                )
+        catalogue = await Catalogue.open(
+            address,
+            matches,
+            connections_max=settings.connections_max,
+            query_seconds_max=settings.query_seconds_max,
+        )
+        stack.push_async_callback(catalogue.close)
+        return catalogue, embedded
+
+    async def _open_journal(self, stack: AsyncExitStack, catalogue: Catalogue) -> Journal:
+        data, settings = self._settings.data, self._settings.journal
+        identity = read_identity(data)
+        self._start = await catalogue.nodes.start(
+            identity.id, name=self._settings.node.name, epoch_least=identity.epoch + 1
+        )
+        keep_identity(data, NodeIdentity(identity.id, self._start.epoch))
+        journal = await Journal.open(
+            data / "journal", identifier=identity.id, epoch=self._start.epoch, capacity=settings.capacity,
+            segment=settings.segment, locator_key=await catalogue.nodes.locator_key(),
+        )  # fmt: skip
+        stack.push_async_callback(journal.stop)
+        await recover(journal, self._start)
+        return journal
+
+    async def _serve(
+        self,
+        stack: AsyncExitStack,
+        catalogue: Catalogue,
+        embedded: EmbeddedServer | None,
+        journal: Journal,
+        profile: Profile,
+    ) -> None:
+        dicom = await self._dicom(catalogue, journal, profile)
+        comparer = Comparer(journal, catalogue)
+        pipeline = Pipeline(
+            journal,
+            catalogue,
+            dicom.line,
+            self._start.catalogued_through,
+            on_quarantined=comparer.kick,
+            on_landed=self._count_landed,
+        )
+        health = await self._open_http(stack, catalogue, journal, dicom, pipeline)
+        await dicom.open()
+        async with asyncio.TaskGroup() as tasks:
+            landing = tasks.create_task(pipeline.run(), name="pipeline")
+            others = [
+                tasks.create_task(dicom.run(), name="dicom"),
+                tasks.create_task(comparer.run(), name="comparer"),
+                tasks.create_task(watch_loop(self._metrics), name="loop-lag"),
+            ]
+            if embedded is not None:
+                others.append(tasks.create_task(embedded.supervise(), name="postgresql"))
+            self._on_ready(self._ready(dicom, health, journal))
+            await self._stop.wait()
+            await self._drain(dicom, journal, pipeline, landing)
+            for task in others:
+                task.cancel()
+        log.info("stopped")
+
+    async def _dicom(self, catalogue: Catalogue, journal: Journal, profile: Profile) -> DicomListener:
+        settings = self._settings
+        gate = Gate(
+            catalogue,
+            ae_titles=settings.dicom.ae_titles,
+            open_access=settings.open_access,
+            content_rules=profile.content_rules,
+        )
+        await gate.prepare()
+        get_service = GetService(Finder(catalogue), journal, self._metrics)
+        return DicomListener(
+            settings.dicom,
+            profile,
+            gate=gate,
+            journal=journal,
+            get_service=get_service,
+            metrics=self._metrics,
+        )
+
+    async def _open_http(
+        self,
+        stack: AsyncExitStack,
+        catalogue: Catalogue,
+        journal: Journal,
+        dicom: DicomListener,
+        pipeline: Pipeline,
+    ) -> HealthListener:
+        settings = self._settings
+        node = Node(
+            journal,
+            catalogue,
+            associations=dicom.associations,
+            behind=lambda: pipeline.behind,
+            draining=self._stop.is_set,
+        )
+        health = HealthListener(settings.http, node, journal, self._metrics)
+        default_vault = DEMO_VAULT if settings.open_access else None
+        operator = OperatorListener(settings.data, journal, catalogue, node, default_vault)
+        for listener in (health, operator):
+            stack.push_async_callback(listener.close)
+            await listener.open()
+        return health
+
+    async def _drain(
+        self, dicom: DicomListener, journal: Journal, pipeline: Pipeline, landing: asyncio.Task[None]
+    ) -> None:
+        """What is under way ends, what is received becomes durable, what is durable becomes findable."""
+        log.info("draining", seconds=self._settings.drain_seconds, associations=dicom.associations())
+        await dicom.drain(self._settings.drain_seconds, self._hurry)
+        await journal.stop()
+        pipeline.finish()
+        await asyncio.wait([landing], timeout=LAND_SECONDS_MAX)
+        landing.cancel()
+
+    def _ready(self, dicom: DicomListener, health: HealthListener, journal: Journal) -> Ready:
+        settings = self._settings
+        return Ready(
+            dicom_host=settings.dicom.host, dicom_port=dicom.port, http_host=settings.http.host,
+            http_port=health.port, data=settings.data, ae_titles=settings.dicom.ae_titles,
+            open_access=settings.open_access, embedded=settings.catalogue.dsn is None,
+            node=str(journal.identifier), epoch=journal.epoch, write_mode=journal.space().write_mode,
+            recovered=journal.recovery.instances,
+        )  # fmt: skip
+
+    def _count_landed(self, instances: int, seconds: float) -> None:
+        self._metrics.catalogued.inc(instances)
+        self._metrics.landing_seconds.observe(seconds)
+
+    # --- stopping --------------------------------------------------------------------------------
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled)
+
+    def _signalled(self) -> None:
+        """The first asks for a drain, the second hurries it."""
+        if self._stop.is_set():
+            self._hurry.set()
+        self._stop.set()
+
+
+def profile_of(settings: Settings) -> Profile:
+    """The profile in force, checked against what the core can do. Raises `ProfileError`."""
+    core = CoreTables(
+        rule_codes=frozenset(code for code, *_ in _core.rule_codes()),
+        transfer_syntaxes=frozenset(
+            uid for uid, _, _, elsewhere in _core.transfer_syntaxes() if not elsewhere
+        ),
+    )
+    return load_profile(
+        settings.profile.name, folder=settings.data / "profiles",
+        private_sop_classes=settings.profile.private_sop_classes, core=core,
+    )  # fmt: skip
+
+
+def check_port(host: str, port: int) -> None:
+    """Finds out before anything is started whether the port can be had. Raises `StartError`."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
+    except OSError as error:
+        raise StartError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}. "
+            "Is another gateway running? Choose another port with --port or --http-port, or in the settings."
+        ) from None
+
+
+def _locked(data: Path) -> IO[bytes]:
+    """Takes the data folder for this process alone, for as long as the file stays open."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = (data / "kuva.lock").open("ab")
+    except OSError as error:
+        raise StartError(
+            f"cannot write to the data folder {data}: {error.strerror or error}. "
+            "Choose another one with --data."
+        ) from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise StartError(
+            f"another gateway runs on the data folder {data}. Stop it, or choose another one with --data."
+        ) from None
+    return file

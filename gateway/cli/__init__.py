@@ -1,0 +1,1 @@
+"""`kuva`: one command for everything, one file for each family of commands."""

@@ -1,0 +1,57 @@
+"""Asking the running gateway: HTTP on the Unix socket in its data folder."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from gateway.cli.speaking import Exit, fail
+from gateway.listeners.operator import SOCKET_NAME
+
+ANSWER_SECONDS_MAX = 120.0
+
+
+def ask(
+    data: Path,
+    path: str,
+    *,
+    query: Mapping[str, str | int | None] | None = None,
+    body: Mapping[str, object] | None = None,
+) -> Any:  # noqa: ANN401 - whatever JSON the gateway answers
+    """The gateway's answer; ends the command, in plain words, where there is none or it says no."""
+    return asyncio.run(_ask(data / SOCKET_NAME, path, query or {}, body))
+
+
+async def _ask(
+    place: Path, path: str, query: Mapping[str, str | int | None], body: Mapping[str, object] | None
+) -> object:
+    asked = {name: str(value) for name, value in query.items() if value is not None}
+    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX)
+    try:
+        async with aiohttp.ClientSession(
+            connector=aiohttp.UnixConnector(str(place)), timeout=timeout
+        ) as session:
+            method, data = ("GET", None) if body is None else ("POST", orjson.dumps(body))
+            async with session.request(method, f"http://gateway{path}", params=asked, data=data) as response:
+                answer = await response.read()
+    except (aiohttp.ClientConnectionError, OSError):
+        fail(
+            f"no gateway runs on the data folder {place.parent}. "
+            "Start one with 'kuva serve', or say which folder with --data.",
+            Exit.NOT_RUNNING,
+        )
+    except TimeoutError:
+        fail(f"the gateway did not answer within {ANSWER_SECONDS_MAX:g} s")
+    if response.status != 200:
+        fail(_words(answer, response.status))
+    return orjson.loads(answer)
+
+
+def _words(answer: bytes, status: int) -> str:
+    try:
+        return str(orjson.loads(answer)["error"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return f"the gateway answered HTTP {status}; its log says more"

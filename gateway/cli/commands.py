@@ -1,0 +1,29 @@
+"""All commands together."""
+
+import importlib.util
+
+import typer
+
+from gateway.cli import ae, config, incident, journal, schema, study
+from gateway.cli.send import send
+from gateway.cli.serve import serve
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # locals may hold what patients' data sets say
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Kuvavaranto: an imaging archive that keeps what it acknowledged, and can prove it.\n\n"
+    "Exit codes: 0 done; 1 failed; 2 wrong usage or settings; 3 done, but something waits for a person; "
+    "4 no gateway runs on that data folder.",
+)
+app.command()(serve)
+app.command()(send)
+for name, family in (
+    ("study", study), ("incident", incident), ("journal", journal), ("ae", ae), ("config", config),
+    ("schema", schema),
+):  # fmt: skip
+    app.add_typer(family.app, name=name)
+if importlib.util.find_spec("gateway.demo") is not None:
+    demo = importlib.import_module("gateway.demo")
+    if hasattr(demo, "command"):
+        app.command("demo")(demo.command)

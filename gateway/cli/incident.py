@@ -1,0 +1,131 @@
+"""`kuva incident`: what waits for a person, and how it ends."""
+
+import getpass
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.asking import ask
+from gateway.cli.speaking import Config, Data, Exit, Json, fail, output, print_json, settings_of, size, table
+
+app = typer.Typer(no_args_is_help=True, help="List, show and resolve incidents.")
+
+
+@app.command("list")
+def list_(
+    *,
+    state: Annotated[str, typer.Option(help="open, resolved or all.")] = "open",
+    kind: Annotated[str | None, typer.Option(help="quarantine, cross_study_uid, dispute or damaged.")] = None,
+    study: Annotated[str | None, typer.Option(help="Study Instance UID.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 100,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 3 if there are any.")] = False,
+    config: Config = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """List incidents, newest first.
+
+    Example: kuva incident list --kind quarantine
+    """
+    query = {"state": state, "kind": kind, "study": study, "limit": limit}
+    found = ask(settings_of(config, data).data, "/incidents", query=query)
+    if json:
+        print_json(found)
+    else:
+        shown = table(">Id", "Kind", "State", "SOP Instance UID", "From", "Differs in", "Opened")
+        for one in found:
+            sender = one["newcomer"]["sender"]["calling"] if one["newcomer"] else ""
+            shown.add_row(
+                str(one["id"]), one["kind"], one["resolution"] or one["state"], one["sop_uid"], sender,
+                _summary(one), one["opened_at"],
+            )  # fmt: skip
+        output.print(shown if found else "no incidents")
+    if found and exit_code:
+        raise typer.Exit(Exit.ATTENTION)
+
+
+@app.command()
+def show(
+    number: Annotated[int, typer.Argument(help="The incident's id.")],
+    *,
+    config: Config = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Show one incident, with the field-level difference of a quarantined newcomer.
+
+    Example: kuva incident show 7
+    """
+    one = ask(settings_of(config, data).data, f"/incidents/{number}")
+    if json:
+        return print_json(one)
+    output.print(f"Incident {one['id']}: {one['kind']}, {one['state']}", markup=False)
+    for name, value in _facts(one):
+        output.print(f"  {name:<18} {value}", markup=False, soft_wrap=True)
+    if one["difference"]:
+        shown = table("Element", "", "Kept", "Newcomer", title="\nHow the newcomer differs from what is kept")
+        for item in one["difference"]:
+            shown.add_row(item["path"], item["kind"], item["before"], item["after"])
+        output.print(shown)
+    elif one["difference"] is None and one["kind"] == "quarantine":
+        output.print("  not compared yet")
+    return None
+
+
+@app.command()
+def resolve(
+    number: Annotated[int, typer.Argument(help="The incident's id.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why; kept for ever.")],
+    discard: Annotated[
+        bool, typer.Option("--discard", help="Give the quarantined newcomer up (it never got 0000H).")
+    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep both as they are.")] = False,
+    by: Annotated[str | None, typer.Option(help="Who decides; default: who you are logged in as.")] = None,
+    config: Config = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Resolve an incident. Only what never got 0000H may be discarded; the reason is kept.
+
+    Example: kuva incident resolve 7 --discard --reason "sent by mistake, sender confirmed"
+    """
+    if discard == keep:
+        fail("say either --discard or --keep", Exit.USAGE)
+    body = {
+        "resolution": "discard" if discard else "keep", "reason": reason, "by": by or getpass.getuser(),
+    }  # fmt: skip
+    resolved = ask(settings_of(config, data).data, f"/incidents/{number}/resolve", body=body)
+    if json:
+        return print_json(resolved)
+    output.print(f"incident {number}: {resolved['resolution']}, by {resolved['resolved_by']}", markup=False)
+    return None
+
+
+def _summary(one: dict[str, Any]) -> str:
+    difference = one["difference"]
+    if difference is None:
+        return "not compared" if one["kind"] == "quarantine" else ""
+    if not difference:
+        return "nothing"
+    more = f" and {len(difference) - 1} more" if len(difference) > 1 else ""
+    return f"{difference[0]['path']}{more}"
+
+
+def _facts(one: dict[str, Any]) -> list[tuple[str, object]]:
+    place = "{node}/{epoch}/{position}"
+    facts: list[tuple[str, object]] = [
+        ("reason", one["reason"]), ("study", one["study_uid"]), ("SOP instance", one["sop_uid"]),
+        ("vault", one["vault"]), ("opened", one["opened_at"]),
+        ("newcomer", place.format(**one["receive_id"])),
+    ]  # fmt: skip
+    if one["kept"]:
+        facts.append(("kept", place.format(**one["kept"])))
+    if one["newcomer"]:
+        sender = one["newcomer"]["sender"]
+        facts.append(("sent by", f"{sender['calling']} at {sender['address']} to {sender['called']}"))
+        facts.append(("size", size(one["newcomer"]["length"])))
+    if one["resolution"]:
+        facts.append(("resolved", f"{one['resolution']} by {one['resolved_by']} at {one['resolved_at']}"))
+        facts.append(("because", one["resolution_reason"]))
+    return facts

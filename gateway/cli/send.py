@@ -1,0 +1,124 @@
+"""`kuva send`: stores files in any archive that speaks DICOM."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from gateway.cli.sending import File, Outcome, Report, ResumeList, Sender, read, walk
+from gateway.cli.speaking import Exit, Json, complaint, fail, output, plain_errors, print_json, size, table
+from gateway.wire.dicom.status import name_of
+
+LISTED_MAX = 50
+READ_AT_ONCE = 256
+
+
+def send(
+    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files and folders.")],
+    *,
+    to: Annotated[str, typer.Option(help="HOST:PORT of the archive.")] = "127.0.0.1:11112",
+    called: Annotated[str, typer.Option(help="Called AE title.")] = "KUVA",
+    calling: Annotated[str, typer.Option(help="Calling AE title.")] = "KUVASEND",
+    associations: Annotated[int, typer.Option("--associations", "-n", min=1, max=64, help="At once.")] = 2,
+    resume: Annotated[
+        Path | None, typer.Option(help="List of acknowledged files, kept and skipped next time.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Send DICOM files by C-STORE: folders are walked, associations reused, failures tried again.
+
+    Exits 1 if any file was not acknowledged. Files that are not DICOM are counted, not failures.
+
+    Example: kuva send /archive/2019 --to 127.0.0.1:11112 --associations 4 --resume 2019.sent
+    """
+    host, _, port = to.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        fail(f"--to {to}: write it like 127.0.0.1:11112", Exit.USAGE)
+    began = time.monotonic()
+    load = _Load(ResumeList(resume), quiet=json or not complaint.is_terminal)
+    sender = Sender(
+        host=host,
+        port=int(port),
+        called=called,
+        calling=calling,
+        associations=associations,
+        on_outcome=load.done,
+    )
+    with plain_errors(), load.progress, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(load.run(sender, paths))
+        finally:
+            load.acknowledged.close()
+    report, seconds = load.report, time.monotonic() - began
+    if json:
+        print_json({**asdict(report), "seconds": round(seconds, 3)})
+    else:
+        _tell(report, seconds)
+    if report.failed:
+        raise typer.Exit(Exit.FAILED)
+
+
+class _Load:
+    """One run of the command: what is to be sent, and how far it is."""
+
+    def __init__(self, acknowledged: ResumeList, *, quiet: bool) -> None:
+        self.report = Report()
+        self.acknowledged = acknowledged
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        self.progress = Progress(*columns, console=complaint, disable=quiet)
+        self._bar = self.progress.add_task("reading", total=None)
+
+    async def run(self, sender: Sender, paths: Iterable[Path]) -> None:
+        files: list[File] = []
+        for some in _batches(walk(paths)):
+            left = [path for path in some if path not in self.acknowledged]
+            self.report.skipped += len(some) - len(left)
+            good, unreadable = await asyncio.to_thread(read, left)
+            files += good
+            self.report.not_dicom += len(unreadable)
+        self.progress.update(self._bar, description="sending", total=sum(file.length for file in files))
+        await sender.send(files)
+
+    def done(self, outcome: Outcome) -> None:
+        self.progress.advance(self._bar, outcome.length)
+        if outcome.acknowledged:
+            self.report.sent += 1
+            self.report.length += outcome.length
+            self.acknowledged.add(outcome)
+        else:
+            self.report.failed.append(outcome)
+
+
+def _tell(report: Report, seconds: float) -> None:
+    rate = f"{report.sent / seconds:,.0f} a second, {size(report.length / seconds)}/s" if seconds > 0 else ""
+    output.print(
+        f"{report.sent} instances acknowledged, {size(report.length)} in {seconds:.1f} s ({rate})",
+        markup=False,
+    )
+    for many, what in (
+        (report.skipped, "skipped: acknowledged earlier, as the resume list says"),
+        (report.not_dicom, "not DICOM Part 10 files, left out"),
+    ):
+        if many:
+            output.print(f"{many} {what}", markup=False)
+    if report.failed:
+        shown = table("File", "Status", "Why", title=f"{len(report.failed)} were not acknowledged")
+        for outcome in report.failed[:LISTED_MAX]:
+            status = "no answer" if outcome.status is None else name_of(outcome.status)
+            shown.add_row(outcome.path, status, outcome.comment)
+        output.print(shown)
+        if len(report.failed) > LISTED_MAX:
+            output.print(f"... and {len(report.failed) - LISTED_MAX} more; --json lists all", markup=False)
+
+
+def _batches(paths: Iterable[Path]) -> Iterator[list[Path]]:
+    rest = iter(paths)
+    while some := list(islice(rest, READ_AT_ONCE)):
+        yield some

@@ -1,0 +1,1 @@
+"""INGEST: admission, duplicates, pipeline, recovery, quarantine."""

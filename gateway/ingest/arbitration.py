@@ -1,0 +1,20 @@
+"""Arbitration: which UIDs two index blocks have in common, for the catalogue that cannot read them."""
+
+from gateway import _core
+from gateway.catalogue import Match
+from gateway.model.identifiers import SopInstanceUid
+
+
+def matches(block: bytes, other: bytes) -> list[Match]:
+    """Every SOP Instance UID that is in both. Blocking."""
+    there = {known.sop_instance: known for known in _core.decode_block(other)}
+    found: list[Match] = []
+    for known in _core.decode_block(block):
+        if (twin := there.get(known.sop_instance)) is not None:
+            same = _content(known) == _content(twin)
+            found.append(Match(SopInstanceUid(known.sop_instance), same, known.position, twin.position))
+    return found
+
+
+def _content(known: _core.KnownInstance) -> tuple[bytes, str, str]:
+    return known.digest, known.transfer_syntax, known.sop_class

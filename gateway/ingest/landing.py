@@ -1,0 +1,62 @@
+"""Landing: what the core closed, in the words of the catalogue."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from gateway import _core
+from gateway.model.batch import Batch, Flush, Quarantined
+from gateway.model.identifiers import NodeId, SopInstanceUid, StudyUid, Uid, VaultId
+from gateway.model.incident import Newcomer
+from gateway.model.instance import Content, ReceiveId, Sender
+from gateway.wire.dicom.attributes import study_attributes
+
+_EPOCH_BEGAN = datetime(1970, 1, 1, tzinfo=UTC)
+CONFLICTING = "same SOP Instance UID as a kept instance, other content"
+
+
+def flush_of(core: _core.Flush, node: NodeId, after: int) -> Flush:
+    """A flush for `Catalogue.land`; `after` is what landed before it of the same epoch."""
+    return Flush(
+        node=node,
+        epoch=core.epoch,
+        after=after,
+        through=core.through,
+        batches=tuple(_batch_of(batch) for batch in core.batches),
+        quarantined=tuple(_quarantined_of(item, node, core.epoch) for item in core.quarantined),
+    )
+
+
+def instant(microseconds: int) -> datetime:
+    """Microseconds since 1970 as aware UTC, exactly."""
+    return _EPOCH_BEGAN + timedelta(microseconds=microseconds)
+
+
+def _batch_of(batch: _core.Batch) -> Batch:
+    return Batch(
+        vault=VaultId(UUID(bytes=batch.vault)),
+        study_uid=StudyUid(batch.study),
+        first_position=batch.first_position,
+        last_position=batch.last_position,
+        instances=batch.instances,
+        length=batch.length,
+        block=batch.block,
+        locator_hashes=tuple(batch.locator_hashes),
+        attributes=study_attributes(batch.captured).attributes,
+        received_from=instant(batch.received_first),
+        received_to=instant(batch.received_last),
+    )
+
+
+def _quarantined_of(item: _core.Quarantined, node: NodeId, epoch: int) -> Quarantined:
+    content = Content(item.digest, Uid(item.transfer_syntax), Uid(item.sop_class))
+    sender = Sender(item.calling, item.called, item.address, item.association)
+    return Quarantined(
+        vault=VaultId(UUID(bytes=item.vault)),
+        study_uid=StudyUid(item.study),
+        sop_uid=SopInstanceUid(item.sop_instance),
+        newcomer=Newcomer(
+            ReceiveId(node, epoch, item.position), content, item.length, sender, instant(item.received_at)
+        ),
+        reason=CONFLICTING,
+        conflicts_with=item.conflicts_with and ReceiveId(node, *item.conflicts_with),
+    )

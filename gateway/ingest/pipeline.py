@@ -1,0 +1,169 @@
+"""The pipeline: the node's wake-ups, routed; and the flush loop that lands what was received."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import structlog
+
+from gateway import _core
+from gateway.catalogue import Catalogue
+from gateway.errors import CatalogueError, UnavailableError
+from gateway.ingest.duplicates import StudyOpener
+from gateway.ingest.landing import flush_of
+from gateway.journal import Journal
+
+log = structlog.get_logger(__name__)
+
+GATHER_SECONDS = 0.15
+"""From the first closed instance to the flush that lands it: well below a second, when it must be found."""
+RETRY_SECONDS_LEAST, RETRY_SECONDS_MOST = 0.25, 10.0
+UPKEEP_SECONDS = 60.0
+EVICT_SECONDS = 5.0
+
+
+class Line(Protocol):
+    """An association, as wake-ups see it."""
+
+    def resume(self) -> None:
+        """Go on with what the core holds."""
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for the peer."""
+
+
+class Pipeline:
+    """Runs beside the listeners: nothing here is on the answer's path except opening a study."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        catalogue: Catalogue,
+        line: Callable[[int], Line | None],
+        catalogued: Iterable[tuple[int, int]],
+        *,
+        on_quarantined: Callable[[], None] = lambda: None,
+        on_landed: Callable[[int, float], None] = lambda instances, seconds: None,
+    ) -> None:
+        self._journal, self._catalogue, self._line = journal, catalogue, line
+        self._through = dict(catalogued)
+        self._opener = StudyOpener(journal, catalogue)
+        self._on_quarantined, self._on_landed = on_quarantined, on_landed
+        self._closed = asyncio.Event()
+        self._closed.set()  # what was recovered waits already
+        self._tasks: asyncio.TaskGroup | None = None
+        self._finishing = asyncio.Event()
+        self.behind = False
+        """Whether the last landing failed: answers are given, but what they acknowledge is not yet found."""
+        self.stopped: str | None = None
+        """Why the journal takes nothing more."""
+
+    async def run(self) -> None:
+        """Until `finish`; then what is closed lands, as far as the catalogue lets it, and this returns."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            loop.add_reader(self._journal.wake_fd, self._drain)
+            upkeep = tasks.create_task(self._upkeep(), name="upkeep")
+            try:
+                await self._land_until_finished()
+            finally:
+                loop.remove_reader(self._journal.wake_fd)
+                upkeep.cancel()
+
+    def finish(self) -> None:
+        """Nothing more comes in: land what is there and end. The rest is landed at the next start."""
+        self._finishing.set()
+        self._closed.set()
+
+    def _drain(self) -> None:
+        wake = self._journal.drain()
+        for number, data in wake.output:
+            if (line := self._line(number)) is not None:
+                line.write(data)
+        for number in wake.resume:
+            if (line := self._line(number)) is not None:
+                line.resume()
+        for opening in wake.opening:
+            self._open(opening)
+        if wake.closed_instances:
+            self._closed.set()
+        if wake.journal_stopped is not None:
+            self.stopped = wake.journal_stopped
+            log.error("the journal stopped; nothing more is taken", reason=wake.journal_stopped)
+
+    def _open(self, opening: _core.StudyOpening) -> None:
+        assert self._tasks is not None
+        self._tasks.create_task(self._opener.open(opening), name="study-opening")
+
+    async def _land_until_finished(self) -> None:
+        pause = RETRY_SECONDS_LEAST
+        while True:
+            await self._closed.wait()
+            await self._sleep(GATHER_SECONDS)
+            self._closed.clear()
+            last = self._finishing.is_set()
+            while await self._land_once():
+                pause = RETRY_SECONDS_LEAST
+            if last:
+                return
+            if self.behind:
+                await self._sleep(pause)
+                pause = min(2 * pause, RETRY_SECONDS_MOST)
+            if self.behind or self._finishing.is_set():
+                self._closed.set()
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleeps, unless there is nothing to wait for any more."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._finishing.wait()
+        except TimeoutError:
+            pass
+
+    async def _land_once(self) -> bool:
+        """Lands one flush; False if there was none or it failed."""
+        core = await self._journal.take_flush()
+        if core is None:
+            self.behind = False
+            return False
+        try:
+            await self._land(core)
+        except (UnavailableError, CatalogueError) as error:
+            self._journal.land_failed()
+            self.behind = True
+            log.warning(
+                "a flush did not land; it is tried again",
+                epoch=core.epoch,
+                through=core.through,
+                reason=str(error),
+            )
+            return False
+        except asyncio.CancelledError:
+            self._journal.land_failed()
+            raise
+        self.behind = False
+        return True
+
+    async def _land(self, core: _core.Flush) -> None:
+        began = time.monotonic()
+        flush = flush_of(core, self._journal.identifier, self._through.get(core.epoch, 0))
+        await self._catalogue.land(flush)
+        self._through[core.epoch] = core.through
+        self._journal.landed(core.epoch, core.through)
+        self._on_landed(sum(batch.instances for batch in core.batches), time.monotonic() - began)
+        if core.quarantined:
+            self._on_quarantined()
+
+    async def _upkeep(self) -> None:
+        due = 0.0
+        while True:
+            self._journal.evict(time.time_ns() // 1000)
+            if time.monotonic() >= due:
+                due = time.monotonic() + UPKEEP_SECONDS
+                try:
+                    await self._catalogue.upkeep()
+                except (UnavailableError, CatalogueError) as error:
+                    log.warning("upkeep of the catalogue failed", reason=str(error))
+            await asyncio.sleep(EVICT_SECONDS)

@@ -1,0 +1,90 @@
+"""Quarantine: newcomers held apart are compared with what was kept, in the background."""
+
+import asyncio
+
+import structlog
+
+from gateway import _core
+from gateway.catalogue import Catalogue, IncidentFilters
+from gateway.errors import CatalogueError, JournalError, UnavailableError
+from gateway.journal import Journal
+from gateway.model.incident import Difference, Incident, IncidentKind, Resolution
+
+log = structlog.get_logger(__name__)
+
+DIFFERENCES_MAX = 100
+LOOK_AGAIN_SECONDS = 30.0
+PAGE = 200
+
+
+class Comparer:
+    """Gives each quarantine incident its field-level difference; equivalent newcomers resolve themselves."""
+
+    def __init__(self, journal: Journal, catalogue: Catalogue) -> None:
+        self._journal, self._catalogue = journal, catalogue
+        self._kick = asyncio.Event()
+        self._given_up: set[int] = set()
+
+    def kick(self) -> None:
+        """Something was quarantined."""
+        self._kick.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self.compare_all()
+            except (UnavailableError, CatalogueError) as error:
+                log.warning("quarantined instances cannot be compared now", reason=str(error))
+            try:
+                async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                    await self._kick.wait()
+            except TimeoutError:
+                pass
+            self._kick.clear()
+
+    async def compare_all(self) -> None:
+        """Compares every open incident of this node that nobody has compared."""
+        vaults = tuple(vault.id for vault in await self._catalogue.grants.vaults())
+        after: int | None = None
+        while vaults:
+            filters = IncidentFilters(vaults, kind=IncidentKind.QUARANTINE)
+            page = await self._catalogue.incidents.list(filters, limit=PAGE, after=after)
+            for incident in page:
+                if incident.difference is None and self._can_compare(incident):
+                    await self._compare(incident)
+            if len(page) < PAGE:
+                return
+            after = page[-1].id
+
+    def _can_compare(self, incident: Incident) -> bool:
+        return (
+            incident.id not in self._given_up
+            and incident.kept is not None
+            and self._journal.holds(incident.receive_id)
+            and self._journal.holds(incident.kept)
+        )
+
+    async def _compare(self, incident: Incident) -> None:
+        assert incident.kept is not None
+        try:
+            found = await self._journal.compare(incident.kept, incident.receive_id, DIFFERENCES_MAX)
+        except JournalError as error:
+            self._given_up.add(incident.id)
+            log.warning("a quarantined instance cannot be compared", incident=incident.id, reason=str(error))
+            return
+        difference = () if found.equivalent else _differences(found)
+        now = await self._catalogue.incidents.compared(
+            incident.id, [incident.vault], difference, equivalent=found.equivalent
+        )
+        if now.resolution is Resolution.EQUIVALENT:
+            self._journal.accept_equivalent(incident.receive_id)
+
+
+def _differences(found: _core.Comparison) -> tuple[Difference, ...]:
+    listed = tuple(Difference(d.path, d.kind, d.kept, d.newcomer) for d in found.differences)
+    if not listed:
+        listed = (Difference("transfer syntax", "changed", "", "not comparable element by element"),)
+    if not found.complete:
+        listed += (Difference("...", "changed", "", f"more than {DIFFERENCES_MAX} differences"),)
+    return listed

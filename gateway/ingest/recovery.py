@@ -1,0 +1,70 @@
+"""Recovery: at start, what the journal has and the catalogue lacks is queued for landing again."""
+
+import json
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from gateway.catalogue import NodeStart
+from gateway.errors import LocalError
+from gateway.journal import Journal
+from gateway.model.identifiers import NodeId
+
+log = structlog.get_logger(__name__)
+
+IDENTITY_FILE = "node.json"
+
+
+class NodeFileError(LocalError):
+    """The data folder's `node.json` is not ours, or broken; a person must look at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeIdentity:
+    """Who this data folder is: its node's id for ever, and the last epoch it ran in."""
+
+    id: NodeId
+    epoch: int
+
+
+def read_identity(data: Path) -> NodeIdentity:
+    """The identity kept in the data folder; a new one for a new folder. Raises `NodeFileError`."""
+    try:
+        kept = json.loads((data / IDENTITY_FILE).read_text("utf-8"))
+        return NodeIdentity(NodeId(uuid.UUID(kept["node"])), int(kept["epoch"]))
+    except FileNotFoundError:
+        return NodeIdentity(NodeId(uuid.uuid4()), 0)
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise NodeFileError(f"{data / IDENTITY_FILE} cannot be read: {error}") from None
+
+
+def keep_identity(data: Path, identity: NodeIdentity) -> None:
+    """Writes the identity; when it returns it MUST be durable, or a lost epoch could be given twice."""
+    text = json.dumps({"node": str(identity.id), "epoch": identity.epoch}) + "\n"
+    scratch = data / (IDENTITY_FILE + ".new")
+    with scratch.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(data / IDENTITY_FILE)
+    folder = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+async def recover(journal: Journal, start: NodeStart) -> None:
+    """Queues everything that earlier epochs received and the catalogue does not have, oldest first."""
+    for epoch, through in sorted(start.catalogued_through):
+        await journal.recovered_after(epoch, through)
+    found = journal.recovery
+    log.info(
+        "journal recovered", instances=found.instances, quarantined=found.quarantined,
+        torn_records=found.torn_records, segments=found.segments, seconds=round(found.seconds, 3),
+    )  # fmt: skip
+    for epoch, position, why in found.damaged:
+        log.error("an instance lost bytes to a power cut", epoch=epoch, position=position, reason=why)

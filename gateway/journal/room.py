@@ -1,0 +1,165 @@
+"""The journal room: one node's journal, its wake-ups, and what it is asked."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway import _core
+from gateway.model.batch import Known
+from gateway.model.identifiers import NodeId, StudyUid, VaultId
+from gateway.model.instance import ReceiveId
+
+BLOCK_POOL_BYTES = 64 << 20
+"""Blocks shared by all associations on their way to the journal; when they are out, sockets wait."""
+LOCATOR_KEY_LENGTH = 16
+
+Journalled = tuple[int, int, str, str, str, int, str]
+"""(epoch, position, study, SOP instance, transfer syntax, length, kept | quarantined)."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSpace:
+    """The journal's room and state, for health."""
+
+    capacity: int
+    live: int
+    dead: int
+    fill: float
+    writable: bool
+    why: str | None
+    write_mode: str
+
+
+class Journal:
+    """One node's journal. Blocking calls run in threads; everything else is quick enough for the loop."""
+
+    def __init__(self, node: _core.Node, identifier: NodeId, epoch: int) -> None:
+        self._node = node
+        self.identifier = identifier
+        self.epoch = epoch
+
+    @classmethod
+    async def open(
+        cls, folder: Path, *, identifier: NodeId, epoch: int, capacity: int, segment: int, locator_key: bytes
+    ) -> "Journal":
+        """Recovers the journal in `folder`, or makes it. Raises `JournalRotError`, `JournalError`."""
+
+        def make() -> _core.Node:
+            folder.mkdir(parents=True, exist_ok=True)
+            return _core.Node(
+                str(folder), node=identifier.bytes, epoch=epoch, capacity=capacity, segment=segment,
+                block_pool=BLOCK_POOL_BYTES, locator_key=locator_key[:LOCATOR_KEY_LENGTH],
+            )  # fmt: skip
+
+        return cls(await asyncio.to_thread(make), identifier, epoch)
+
+    async def stop(self) -> None:
+        """What is queued becomes durable; threads end."""
+        await asyncio.to_thread(self._node.stop)
+
+    # --- associations and wake-ups ---------------------------------------------------------------
+
+    @property
+    def recovery(self) -> _core.Recovery:
+        """What was found at start."""
+        return self._node.recovery
+
+    @property
+    def wake_fd(self) -> int:
+        """Readable whenever `drain` has something."""
+        return self._node.wake_fd
+
+    def drain(self) -> _core.Wake:
+        """Everything that happened since the last drain."""
+        return self._node.drain()
+
+    def acceptor(self, number: int) -> _core.Association:
+        """An engine for a socket that was accepted."""
+        return _core.Association.acceptor(self._node, number)
+
+    # --- what the catalogue knows ----------------------------------------------------------------
+
+    async def study_opened(self, vault: VaultId, study: StudyUid, known: Known) -> None:
+        """Tells the duplicates table what the catalogue knows of a study."""
+        blocks = [(block.node.bytes, block.epoch, block.block) for block in known.blocks]
+        equivalents = [
+            (str(k.sop_uid), k.content.digest, str(k.content.transfer_syntax), str(k.content.sop_class))
+            for k in known.equivalents
+        ]
+        disputed = [str(uid) for uid in known.disputed]
+        if not blocks and not equivalents:
+            self._node.study_opened(vault.bytes, study, blocks, equivalents, disputed)
+        else:
+            await asyncio.to_thread(
+                self._node.study_opened, vault.bytes, study, blocks, equivalents, disputed
+            )
+
+    def study_failed(self, vault: VaultId, study: StudyUid) -> None:
+        """Whoever waits for that study is answered A700H."""
+        self._node.study_failed(vault.bytes, study)
+
+    def evict(self, now_microseconds: int) -> None:
+        """Forgets studies that are catalogued and quiet."""
+        self._node.evict(now_microseconds)
+
+    # --- landing ---------------------------------------------------------------------------------
+
+    async def recovered_after(self, epoch: int, position: int) -> None:
+        """Queues what an earlier epoch received after `position`."""
+        await asyncio.to_thread(self._node.recovered_after, epoch, position)
+
+    async def take_flush(self) -> _core.Flush | None:
+        """Everything closed and not yet landed, oldest epoch first."""
+        return await asyncio.to_thread(self._node.take_flush)
+
+    def landed(self, epoch: int, through: int) -> None:
+        """The catalogue has it."""
+        self._node.landed(epoch, through)
+
+    def land_failed(self) -> None:
+        """The last flush is given again."""
+        self._node.land_failed()
+
+    # --- instances -------------------------------------------------------------------------------
+
+    def holds(self, receive_id: ReceiveId) -> bool:
+        """Whether that instance was received by this node."""
+        return receive_id.node == self.identifier
+
+    def source(self, epoch: int, position: int) -> _core.InstanceSource:
+        """An instance's bytes, to be sent. Raises `InstanceAbsentError`. Quick, but reads the disk."""
+        return self._node.source(epoch, position)
+
+    async def compare(self, kept: ReceiveId, newcomer: ReceiveId, limit: int = 100) -> _core.Comparison:
+        """Element by element. Raises `InstanceAbsentError`, `DamagedInstanceError`."""
+        return await asyncio.to_thread(self._node.compare, _place(kept), _place(newcomer), limit)
+
+    def accept_equivalent(self, newcomer: ReceiveId) -> None:
+        """Its content is answered 0000H from now on."""
+        self._node.accept_equivalent(_place(newcomer))
+
+    async def discard(self, newcomers: Sequence[ReceiveId], reason: str) -> None:
+        """Durable when it returns. Raises `NotDiscardableError` for anything that got 0000H."""
+        await asyncio.to_thread(self._node.discard, [_place(one) for one in newcomers], reason)
+
+    async def entries(self, limit: int) -> list[Journalled]:
+        """Newest first."""
+        return await asyncio.to_thread(self._node.journal_entries, limit)
+
+    # --- health ----------------------------------------------------------------------------------
+
+    def space(self) -> JournalSpace:
+        """Room and state."""
+        room = self._node.room()
+        return JournalSpace(
+            room.capacity, room.live, room.dead, room.fill, room.writable, room.why, room.write_mode
+        )
+
+    def counters(self) -> dict[str, int]:
+        """Monotonic counters of the stages."""
+        return self._node.counters()
+
+
+def _place(receive_id: ReceiveId) -> tuple[int, int]:
+    return receive_id.epoch, receive_id.position

@@ -1,0 +1,237 @@
+"""The DICOM door: associations are admitted, negotiated and served; one file beside this for each service."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+
+import structlog
+
+from gateway.errors import AssociationAbortedError, GatewayError
+from gateway.ingest.admission import Admitted, Gate
+from gateway.journal import Journal
+from gateway.listeners.retrieve import C_GET_RQ, GetService
+from gateway.listeners.verification import C_ECHO_RQ, echo
+from gateway.profiles import Profile
+from gateway.settings import DicomSettings
+from gateway.telemetry import Metrics
+from gateway.transport.acceptor import Acceptor
+from gateway.transport.association import (
+    C_CANCEL_RQ,
+    AssociateRequested,
+    Association,
+    CommandReceived,
+    Event,
+    ReleaseRequested,
+    Timers,
+)
+from gateway.wire.dicom.negotiation import Answer, Result, negotiate
+from gateway.wire.dicom.rejection import LOCAL_LIMIT, Rejection
+from gateway.wire.dicom.status import Status
+
+log = structlog.get_logger(__name__)
+
+UNEXPECTED_PARAMETER = 5
+"""Reason of an A-ABORT by the provider (PS3.8 9.3.8)."""
+DRAIN_POLL_SECONDS = 0.05
+
+
+class DicomListener:
+    """Accepts associations. C-STOREs pass through the core; every other request is served here."""
+
+    def __init__(
+        self,
+        settings: DicomSettings,
+        profile: Profile,
+        *,
+        gate: Gate,
+        journal: Journal,
+        get_service: GetService,
+        metrics: Metrics,
+    ) -> None:
+        self._settings, self._profile, self._gate = settings, profile, gate
+        self._get_service, self._metrics = get_service, metrics
+        timers = Timers(
+            artim_seconds=settings.artim_seconds,
+            idle_seconds=settings.idle_seconds,
+            progress_bytes_per_second=settings.progress_floor_bytes_per_second,
+            progress_window_seconds=settings.progress_window_seconds,
+            send_seconds=settings.progress_window_seconds,
+        )
+        self._timers = timers
+        self._acceptor = Acceptor(journal.acceptor, self._supervise, timers)
+        self._open: Counter[str] = Counter()
+        self.port = settings.port
+
+    async def open(self) -> None:
+        """Binds. OSError if the port cannot be had."""
+        self.port = await self._acceptor.open(self._settings.host, self._settings.port)
+
+    async def run(self) -> None:
+        """Serves until cancelled."""
+        await self._acceptor.run()
+
+    def line(self, number: int) -> Association | None:
+        """The association of a wake-up."""
+        return self._acceptor.get(number)
+
+    def associations(self) -> int:
+        """Associations open now."""
+        return self._open.total()
+
+    async def drain(self, seconds: float, hurry: asyncio.Event) -> None:
+        """No new ones; those that are busy may end by themselves until the deadline; then all are aborted."""
+        self._acceptor.stop_accepting()
+        deadline = asyncio.get_running_loop().time() + seconds
+        # The core's counts raise no event, so they are looked at.
+        while (  # noqa: ASYNC110
+            self._busy() and not hurry.is_set() and asyncio.get_running_loop().time() < deadline
+        ):
+            await asyncio.sleep(DRAIN_POLL_SECONDS)
+        for association in self._acceptor.established():
+            association.abort("the gateway is shutting down")
+        await asyncio.sleep(DRAIN_POLL_SECONDS)  # for the last words to leave
+
+    def _busy(self) -> bool:
+        """Whether anybody is in the middle of something. An idle association need not be waited for."""
+        for association in self._acceptor.established():
+            progress = association.engine.progress()
+            if progress.in_message or progress.outstanding or association.serving:
+                return True
+        return False
+
+    # --- one association -------------------------------------------------------------------------
+
+    async def _supervise(self, association: Association) -> None:
+        """One association's whole life. What goes wrong on it ends it, and nothing else."""
+        outcome = "aborted"
+        bound = log.bind(association=association.number, address=association.address)
+        try:
+            outcome = await self._serve(association)
+        except AssociationAbortedError as error:
+            association.abort(str(error), UNEXPECTED_PARAMETER)
+            bound.info("association ended", calling=association.calling, reason=association.why_ended)
+        except GatewayError as error:
+            bound.error("association failed", calling=association.calling, reason=str(error))
+            association.abort("something here failed")
+        except Exception:  # the supervisor: one association's defect must not end the others
+            bound.exception("association met a defect", calling=association.calling)
+            association.abort("a defect")
+        finally:
+            self._metrics.associations.labels(outcome).inc()
+
+    async def _serve(self, association: Association) -> str:
+        event = await association.event()
+        if not isinstance(event, AssociateRequested):
+            raise AssociationAbortedError(association.why_ended or "no A-ASSOCIATE-RQ")
+        answer = await self._admit(association, event)
+        if isinstance(answer, Rejection):
+            return self._reject(association, event, answer)
+        admitted, negotiated = answer
+        calling = admitted.caller.title
+        self._open[calling] += 1
+        self._metrics.associations_open.inc()
+        try:
+            return await self._serve_established(association, admitted, negotiated)
+        finally:
+            self._open[calling] -= 1
+            self._metrics.associations_open.dec()
+
+    async def _admit(
+        self, association: Association, event: AssociateRequested
+    ) -> tuple[Admitted, Answer] | Rejection:
+        admitted = await self._gate.admit(event, calling=event.calling, address=association.address)
+        if isinstance(admitted, Rejection):
+            return admitted
+        own = self._open[admitted.caller.title]
+        limits = self._settings
+        if self._open.total() >= limits.associations_max or own >= limits.associations_per_ae_max:
+            return LOCAL_LIMIT
+        negotiated = negotiate(event, self._profile.acceptance, admitted.caller.transfer_syntax_preference)
+        return admitted, negotiated
+
+    def _reject(self, association: Association, event: AssociateRequested, rejection: Rejection) -> str:
+        log.warning(
+            "association rejected", address=association.address, calling=event.calling, called=event.called,
+            code=rejection.code, reason=self._profile.text_of(rejection),
+        )  # fmt: skip
+        rj = association.engine.reject(rejection.result, rejection.source, rejection.reason)
+        association.last_word(rj, rejection.code)
+        return "rejected"
+
+    async def _serve_established(
+        self, association: Association, admitted: Admitted, negotiated: Answer
+    ) -> str:
+        association.calling = admitted.caller.title
+        if admitted.caller.idle_seconds is not None:
+            association.set_idle_seconds(admitted.caller.idle_seconds)
+        for context in negotiated.contexts:
+            self._metrics.contexts.labels(str(int(context.result))).inc()
+        association.established(
+            association.accept(
+                contexts=[(c.context_id, int(c.result), c.transfer_syntax) for c in negotiated.contexts],
+                roles=[(role.sop_class, role.scu, role.scp) for role in negotiated.roles],
+                operations_window=negotiated.operations_window,
+                extended=negotiated.extended,
+                user_identity_answered=negotiated.user_identity_answered,
+                admission=admitted.store,
+            )
+        )
+        syntaxes = {
+            c.context_id: c.transfer_syntax for c in negotiated.contexts if c.result is Result.ACCEPTANCE
+        }
+        log.info(
+            "association accepted", association=association.number, address=association.address,
+            calling=association.calling, called=admitted.called, contexts=len(syntaxes),
+        )  # fmt: skip
+        while await self._serve_event(association, await association.event(), admitted, syntaxes):
+            pass
+        return "accepted"
+
+    async def _serve_event(
+        self, association: Association, event: Event, admitted: Admitted, syntaxes: Mapping[int, str]
+    ) -> bool:
+        """Serves one event; False when the association has ended in order."""
+        if isinstance(event, ReleaseRequested):
+            association.last_word(association.engine.release_response(), "released")
+            return False
+        if not isinstance(event, CommandReceived):
+            raise AssociationAbortedError(association.why_ended or "the peer spoke out of turn")
+        association.serving = True
+        try:
+            await self._serve_command(association, event, admitted, syntaxes)
+        finally:
+            association.serving = False
+        return True
+
+    async def _serve_command(
+        self,
+        association: Association,
+        command: CommandReceived,
+        admitted: Admitted,
+        syntaxes: Mapping[int, str],
+    ) -> None:
+        field = command.command_field
+        if command.message_id is None and field != C_CANCEL_RQ and not field & 0x8000:
+            association.abort("a request without Message ID", UNEXPECTED_PARAMETER)
+        elif field == C_ECHO_RQ:
+            await echo(association, command)
+        elif field == C_GET_RQ:
+            syntax = syntaxes[command.context_id]
+            await self._get_service.get(association, command, syntax, admitted.vaults)
+        elif field == C_CANCEL_RQ:
+            return  # what it names has ended already (PS3.7 9.3.2.3)
+        elif field & 0x8000:
+            association.abort("a response to nothing we asked", UNEXPECTED_PARAMETER)
+        else:
+            await self._unrecognised(association, command)
+
+    async def _unrecognised(self, association: Association, command: CommandReceived) -> None:
+        await association.send(
+            association.engine.response(
+                command.context_id,
+                command.command_field | 0x8000,
+                command.message_id or 0,
+                command.sop_class,
+                Status.UNRECOGNISED_OPERATION,
+            )
+        )

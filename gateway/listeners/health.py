@@ -1,0 +1,87 @@
+"""Health: is it alive, is it ready, and its metrics, over HTTP."""
+
+from collections.abc import Iterator
+
+import orjson
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from gateway.journal import Journal
+from gateway.listeners.status import Node
+from gateway.settings import HttpSettings
+from gateway.telemetry import Metrics
+
+SHUTDOWN_SECONDS = 2.0
+
+
+class JournalCollector(Collector):
+    """The core's counters and the journal's room, read when somebody asks."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def collect(self) -> Iterator[Metric]:
+        """One family for each counter."""
+        for name, value in sorted(self._journal.counters().items()):
+            yield CounterMetricFamily(f"kuva_core_{name}", f"Counter of the core: {name}.", value=value)
+        space = self._journal.space()
+        for name, number in (
+            ("fill", space.fill), ("capacity_bytes", space.capacity), ("live_bytes", space.live),
+            ("dead_bytes", space.dead), ("writable", space.writable),
+        ):  # fmt: skip
+            if name != "fill":
+                yield GaugeMetricFamily(f"kuva_journal_{name}", f"The journal's {name}.", value=float(number))
+
+
+class HealthListener:
+    """GET /health (alive), /ready (would a C-STORE be taken?), /metrics (Prometheus)."""
+
+    def __init__(self, settings: HttpSettings, node: Node, journal: Journal, metrics: Metrics) -> None:
+        self._settings, self._node, self._journal, self._metrics = settings, node, journal, metrics
+        metrics.registry.register(JournalCollector(journal))
+        application = web.Application()
+        application.add_routes(
+            [
+                web.get("/health", self._health),
+                web.get("/ready", self._ready),
+                web.get("/metrics", self._show_metrics),
+            ]
+        )
+        self._runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
+        )
+        self.port = settings.port
+
+    async def open(self) -> None:
+        """Binds and serves. OSError if the port cannot be had."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._settings.host, self._settings.port).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def close(self) -> None:
+        """Ends what is being answered."""
+        await self._runner.cleanup()
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return json_response(await self._node.status())
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        status = await self._node.status()
+        return json_response({"ready": status.ready, "why_not": status.why_not}, 200 if status.ready else 503)
+
+    async def _show_metrics(self, _: web.Request) -> web.Response:
+        self._metrics.journal_fill.set(self._journal.space().fill)
+        return web.Response(
+            body=generate_latest(self._metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+
+def json_response(body: object, status: int = 200) -> web.Response:
+    """JSON by orjson: dataclasses, UUIDs and times as they are."""
+    return web.Response(
+        body=orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE),
+        status=status,
+        content_type="application/json",
+    )

@@ -1,0 +1,149 @@
+"""Identifiers of C-GET (PS3.4 C.4.3.1.3): which instances a peer asks for, and what could not be sent."""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from io import BytesIO
+from typing import cast
+
+from pydicom import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import write_dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from gateway.errors import RemoteError
+from gateway.model.identifiers import SopInstanceUid, StudyUid, Uid
+
+LEVEL, STUDY, SERIES, INSTANCE = 0x00080052, 0x0020000D, 0x0020000E, 0x00080018
+FAILED_INSTANCES = 0x00080058
+UIDS_MAX = 10_000
+"""UIDs in one identifier; more are refused."""
+_LONG_VRS = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+_UID_CHARACTERS = frozenset("0123456789.")
+
+
+class IdentifierError(RemoteError):
+    """The identifier does not say what may be asked (A900H, PS3.4 C.4.3.1.4); `offending` is an element."""
+
+    def __init__(self, message: str, offending: int | None = None) -> None:
+        super().__init__(message)
+        self.offending = offending
+
+
+class Level(Enum):
+    """Query/Retrieve Level (0008,0052) of the Study Root."""
+
+    STUDY = "STUDY"
+    SERIES = "SERIES"
+    IMAGE = "IMAGE"
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveIdentifier:
+    """What a C-GET asks for. Above the level there is one UID of each, at the level one or more."""
+
+    level: Level
+    studies: tuple[StudyUid, ...]
+    series: tuple[Uid, ...] = ()
+    instances: tuple[SopInstanceUid, ...] = ()
+
+
+def read_retrieve_identifier(data_set: bytes, transfer_syntax: str) -> RetrieveIdentifier:
+    """Reads a C-GET identifier. Raises `IdentifierError`."""
+    explicit = _explicit(transfer_syntax)
+    check_framing(data_set, explicit=explicit)
+    try:
+        found = read_dataset(BytesIO(data_set), is_implicit_VR=not explicit, is_little_endian=True)
+        values = {tag: _text(found, tag) for tag in (LEVEL, STUDY, SERIES, INSTANCE)}
+    except (ValueError, KeyError, NotImplementedError, AttributeError, OSError, struct.error):
+        raise IdentifierError("identifier cannot be read") from None
+    level = _level(values[LEVEL])
+    asked = [(STUDY, Level.STUDY), (SERIES, Level.SERIES), (INSTANCE, Level.IMAGE)]
+    depth = [own for _, own in asked].index(level)
+    uids = [
+        _uids(values[tag], tag, many=(own is level)) if position <= depth else ()
+        for position, (tag, own) in enumerate(asked)
+    ]
+    studies, series, instances = uids
+    return RetrieveIdentifier(
+        level,
+        tuple(StudyUid(uid) for uid in studies),
+        tuple(Uid(uid) for uid in series),
+        tuple(SopInstanceUid(uid) for uid in instances),
+    )
+
+
+def write_failed_instances(uids: tuple[str, ...], transfer_syntax: str) -> bytes:
+    """The data set of a final C-GET-RSP that names what could not be sent (PS3.4 C.4.3.1.3.2)."""
+    data_set = Dataset()
+    data_set.FailedSOPInstanceUIDList = list(uids)
+    buffer = DicomBytesIO()
+    buffer.is_little_endian = True
+    buffer.is_implicit_VR = not _explicit(transfer_syntax)
+    write_dataset(buffer, data_set)
+    return buffer.getvalue()
+
+
+def check_framing(data_set: bytes, *, explicit: bool) -> None:
+    """Lengths that meet the end exactly, tags in order, nothing nested: the library is more forgiving."""
+    at, last = 0, -1
+    while at < len(data_set):
+        tag, value_at, length = _element(data_set, at, explicit=explicit)
+        if tag <= last:
+            raise IdentifierError("elements are not in order", tag)
+        if length > len(data_set) - value_at or length % 2:
+            raise IdentifierError("an element's length does not fit", tag)
+        at, last = value_at + length, tag
+
+
+def _element(data: bytes, at: int, *, explicit: bool) -> tuple[int, int, int]:
+    """(tag, offset of the value, its length)."""
+    try:
+        group, element = struct.unpack_from("<HH", data, at)
+        tag = group << 16 | element
+        if not explicit:
+            return tag, at + 8, struct.unpack_from("<I", data, at + 4)[0]
+        if data[at + 4 : at + 6] in _LONG_VRS:
+            return tag, at + 12, struct.unpack_from("<I", data, at + 8)[0]
+        return tag, at + 8, struct.unpack_from("<H", data, at + 6)[0]
+    except struct.error:
+        raise IdentifierError("cut in the middle of an element") from None
+
+
+def _explicit(transfer_syntax: str) -> bool:
+    if transfer_syntax == ExplicitVRLittleEndian:
+        return True
+    if transfer_syntax == ImplicitVRLittleEndian:
+        return False
+    raise IdentifierError("identifiers are taken in implicit and explicit VR little endian only")
+
+
+def _text(found: Dataset, tag: int) -> str:
+    value: object = found[tag].value if tag in found else None
+    if value is None:
+        return ""
+    return (
+        value if isinstance(value, str) else "\\".join(str(part) for part in cast("Sequence[object]", value))
+    )
+
+
+def _level(text: str) -> Level:
+    try:
+        return Level(text.strip())
+    except ValueError:
+        raise IdentifierError("Query/Retrieve Level is not STUDY, SERIES or IMAGE", LEVEL) from None
+
+
+def _uids(text: str, tag: int, *, many: bool) -> tuple[str, ...]:
+    uids = tuple(part.strip(" \0") for part in text.split("\\")) if text else ()
+    if not uids:
+        raise IdentifierError("a unique key is missing", tag)
+    if not many and len(uids) > 1:
+        raise IdentifierError("a list is allowed at the level asked for only", tag)
+    if len(uids) > UIDS_MAX:
+        raise IdentifierError("too many UIDs", tag)
+    if any(not 1 <= len(uid) <= 64 or not _UID_CHARACTERS.issuperset(uid) for uid in uids):
+        raise IdentifierError("not a UID", tag)
+    return tuple(dict.fromkeys(uids))
