@@ -1,7 +1,5 @@
 """All commands together."""
 
-import importlib.util
-
 import typer
 
 from gateway.cli import ae, config, incident, journal, schema, study
@@ -23,7 +21,3 @@ for name, family in (
     ("schema", schema),
 ):  # fmt: skip
     app.add_typer(family.app, name=name)
-if importlib.util.find_spec("gateway.demo") is not None:
-    demo = importlib.import_module("gateway.demo")
-    if hasattr(demo, "command"):
-        app.command("demo")(demo.command)

@@ -1,5 +1,6 @@
 """Attributes of patient and study: captured elements, decoded by the data set's own character set."""
 
+import logging
 import re
 import warnings
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,9 @@ from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
 
 from gateway.model.study import StudyAttributes
+
+# What the library logs quotes values that a peer wrote; we flag instead.
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 CHARACTER_SET = 0x00080005
 _FIELDS: dict[int, str] = {
@@ -69,6 +73,8 @@ def _encodings(character_set: bytes) -> tuple[list[str], bool]:
     terms = [term.strip(" \0") for term in character_set.decode("ascii", "replace").split("\\")]
     if not any(terms):
         return _DEFAULT, True
+    if not all(term in charset.python_encoding for term in terms):
+        return _DEFAULT, False  # the library would take the names of Python's own codecs, too
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

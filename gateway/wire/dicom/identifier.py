@@ -1,11 +1,9 @@
 """Identifiers of C-GET (PS3.4 C.4.3.1.3): which instances a peer asks for, and what could not be sent."""
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from io import BytesIO
-from typing import cast
 
 from pydicom import Dataset
 from pydicom.filebase import DicomBytesIO
@@ -121,17 +119,14 @@ def _explicit(transfer_syntax: str) -> bool:
 
 
 def _text(found: Dataset, tag: int) -> str:
-    value: object = found[tag].value if tag in found else None
-    if value is None:
-        return ""
-    return (
-        value if isinstance(value, str) else "\\".join(str(part) for part in cast("Sequence[object]", value))
-    )
+    """The value as it came: the library would judge and convert it on the way."""
+    value = found.get_item(tag).value if tag in found else None
+    return value.decode("ascii", "replace") if isinstance(value, bytes) else ""
 
 
 def _level(text: str) -> Level:
     try:
-        return Level(text.strip())
+        return Level(text.strip(" \0"))
     except ValueError:
         raise IdentifierError("Query/Retrieve Level is not STUDY, SERIES or IMAGE", LEVEL) from None
 
