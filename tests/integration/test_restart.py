@@ -1,0 +1,104 @@
+"""Ends: SIGTERM drains, SIGKILL loses nothing that was acknowledged."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.foreign import associated, get, identifier, store
+from tests.gateway_process import CommandFailedError, GatewayProcess, eventually
+from tests.instances import CT, EXPLICIT, Instance, ct, study_of
+from tests.raw_peer import P_DATA, RawPeer, c_store_rq, p_data, us
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+Make = Callable[..., GatewayProcess]
+
+
+def fetched(gateway: GatewayProcess, study: str) -> dict[str, bytes]:
+    return get(gateway, identifier("STUDY", StudyInstanceUID=study), [(CT, EXPLICIT)])[1]
+
+
+def test_sigkill_in_the_middle_of_a_load_keeps_all_that_was_acknowledged(another_gateway: Make, tmp_path: Path):
+    gateway = another_gateway()
+    study = study_of(400, side=64)
+    acknowledged: list[Instance] = []
+
+    def load() -> None:
+        with associated(gateway, [(CT, EXPLICIT)]) as association:
+            for one in study:
+                try:
+                    if association.send_c_store(one.write(tmp_path)).get("Status") == 0:
+                        acknowledged.append(one)
+                except RuntimeError:
+                    return
+
+    sender = threading.Thread(target=load)
+    sender.start()
+    eventually(lambda: len(acknowledged) >= 60, 30)
+    gateway.kill()
+    sender.join(60)
+    assert 60 <= len(acknowledged) < len(study), "killed before or after the load, not within"
+    gateway.start()
+    kept = {one.sop_instance: one.data_set for one in acknowledged}
+    eventually(lambda: kept.items() <= fetched(gateway, study[0].study).items(), 10)
+    assert {answer.Status for answer in store(gateway, study, tmp_path)} == {0}
+    eventually(lambda: len(fetched(gateway, study[0].study)) == len(study), 10)
+
+
+def test_sigterm_lets_the_instance_under_way_finish_and_catalogues_it(another_gateway: Make, tmp_path: Path):
+    gateway = another_gateway()
+    one = ct(side=64)
+    with RawPeer(gateway.dicom_port) as peer:
+        assert peer.associate([(1, CT, [EXPLICIT])])[0] == 2
+        peer.send(p_data(1, c_store_rq(1, CT, one.sop_instance), command=True, last=True))
+        half = len(one.data_set) // 2
+        peer.send(p_data(1, one.data_set[:half], command=False, last=False))
+        time.sleep(0.3)
+        gateway.terminate()
+        time.sleep(0.5)
+        assert gateway.running()
+        peer.send(p_data(1, one.data_set[half:], command=False, last=True))
+        assert us(peer.command(), 0x00000900) == 0
+        pdu = peer.pdu()
+        assert pdu is None or pdu[0] == 7
+    assert gateway.wait(30) == 0
+    gateway.start()
+    assert fetched(gateway, one.study) == {one.sop_instance: one.data_set}
+
+
+def test_a_sender_that_does_not_finish_is_aborted_at_the_deadline(another_gateway: Make):
+    gateway = another_gateway("drain_seconds = '1 s'\n")
+    gateway.kuva("ae", "add", "RAWPEER", "--vault", "test")
+    one = ct()
+    with RawPeer(gateway.dicom_port) as peer:
+        assert peer.associate([(1, CT, [EXPLICIT])])[0] == 2
+        peer.send(p_data(1, c_store_rq(1, CT, one.sop_instance), command=True, last=True))
+        peer.send(p_data(1, one.data_set[:100], command=False, last=False))
+        time.sleep(0.2)
+        began = time.monotonic()
+        gateway.terminate()
+        assert gateway.wait(30) == 0
+        assert 0.8 < time.monotonic() - began < 15
+        pdu = peer.pdu()
+        assert pdu is None or pdu[0] in (7, P_DATA)
+
+
+def test_a_second_gateway_on_the_same_folder_says_so(gateway: GatewayProcess):
+    with pytest.raises(CommandFailedError, match="another gateway runs on the data folder") as error:
+        gateway.kuva("serve")
+    assert error.value.code == 1
+
+
+def test_a_port_that_is_taken_is_said_plainly(gateway: GatewayProcess, tmp_path: Path):
+    with pytest.raises(CommandFailedError, match="cannot listen on") as error:
+        gateway.kuva("serve", "--data", str(tmp_path / "other"))
+    assert error.value.code == 1
+
+
+def test_a_command_without_a_gateway_says_how_to_start_one(gateway: GatewayProcess, tmp_path: Path):
+    with pytest.raises(CommandFailedError, match="kuva serve") as error:
+        gateway.kuva("study", "list", "--data", str(tmp_path / "nothing"))
+    assert error.value.code == 4
