@@ -410,6 +410,9 @@ class Quarantined:
     calling: str
     called: str
     address: str
+    association: int
+    digest: bytes
+    """BLAKE3 of the data set, whole."""
     conflicts_with: tuple[int, int] | None
     """(epoch, position) of the kept instance, if it lies in this node's journal."""
 

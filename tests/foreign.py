@@ -9,11 +9,12 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import build_context, build_role
-from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet as GET
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet
 
 from tests.gateway_process import GatewayProcess
 from tests.instances import Instance
 
+GET = StudyRootQueryRetrieveInformationModelGet
 _config.STORE_SEND_CHUNKED_DATASET = True  # sends a file's data set as it stands
 _config.STORE_RECV_CHUNKED_DATASET = False
 
@@ -64,16 +65,18 @@ def associated(
 
 
 def store(
-    gateway: GatewayProcess, instances: Sequence[Instance], folder: Path, *, calling: str = "TESTSCU", called: str = "KUVA"
+    gateway: GatewayProcess,
+    instances: Sequence[Instance],
+    folder: Path,
+    *,
+    calling: str = "TESTSCU",
+    called: str = "KUVA",
 ) -> list[Dataset]:
     """Stores over one association; the responses, in order."""
     kinds = [(one.sop_class, one.transfer_syntax) for one in instances]
-    answers = []
     with associated(gateway, kinds, calling=calling, called=called) as association:
         assert association.is_established, "not associated"
-        for one in instances:
-            answers.append(association.send_c_store(one.write(folder)))
-    return answers
+        return [association.send_c_store(one.write(folder)) for one in instances]
 
 
 def get(
@@ -101,5 +104,3 @@ def identifier(level: str, **uids: object) -> Dataset:
     for keyword, value in uids.items():
         setattr(data_set, keyword, value)
     return data_set
-
-

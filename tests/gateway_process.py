@@ -37,7 +37,9 @@ class CommandFailedError(Exception):
 class GatewayProcess:
     """`kuva serve`, started, asked, stopped and killed like anybody's process."""
 
-    def __init__(self, folder: Path, *, config: str | None = None, journal: str = "256 MiB", segment: str = "16 MiB"):
+    def __init__(
+        self, folder: Path, *, config: str | None = None, journal: str = "256 MiB", segment: str = "16 MiB"
+    ):
         self.folder = folder
         self.data = folder / "data"
         self.log = folder / "log"
@@ -94,7 +96,10 @@ class GatewayProcess:
 
     def wait(self, seconds: float = STOP_SECONDS_MAX) -> int:
         assert self._process is not None
-        return self._process.wait(seconds)
+        assert self._process.stdout is not None
+        code = self._process.wait(seconds)
+        self._process.stdout.close()
+        return code
 
     def stop(self) -> int:
         if not self.running():
@@ -105,7 +110,7 @@ class GatewayProcess:
     def kill(self) -> None:
         assert self._process is not None
         self._process.kill()
-        self._process.wait()
+        self.wait()
 
     def said(self) -> str:
         return self.log.read_text("utf-8", "replace")[-4000:]
@@ -117,7 +122,9 @@ class GatewayProcess:
     def kuva(self, *words: str, plain: bool = False) -> Any:
         """What a `kuva` command prints. Raises `CommandFailedError`."""
         command = [sys.executable, "-m", "gateway", *words, *(() if plain else ("--json",))]
-        config = ["--config", str(self._config)] if self._config and words[0] not in ("send", "config") else []
+        config = (
+            ["--config", str(self._config)] if self._config and words[0] not in ("send", "config") else []
+        )
         done = subprocess.run(
             command + config, env=self.environment, capture_output=True, text=True, timeout=120, check=False
         )

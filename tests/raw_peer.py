@@ -3,6 +3,7 @@
 import socket
 import struct
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 VERIFICATION, STUDY_ROOT_GET = "1.2.840.10008.1.1", "1.2.840.10008.5.1.4.1.2.2.3"
@@ -17,7 +18,7 @@ class RawPeer:
     def __init__(self, port: int, *, timeout: float = 10.0) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
 
-    def __enter__(self) -> "RawPeer":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -36,7 +37,12 @@ class RawPeer:
         return header[0], body
 
     def associate(
-        self, contexts: Sequence[Context], *, called: str = "KUVA", calling: str = "RAWPEER", roles: Iterable[str] = ()
+        self,
+        contexts: Sequence[Context],
+        *,
+        called: str = "KUVA",
+        calling: str = "RAWPEER",
+        roles: Iterable[str] = (),
     ) -> tuple[int, bytes]:
         self.send(associate_rq(contexts, called=called, calling=calling, roles=roles))
         answer = self.pdu()
@@ -120,7 +126,12 @@ def command_set(**fields: int | str) -> bytes:
 
 def c_store_rq(message_id: int, sop_class: str, sop_instance: str) -> bytes:
     return command_set(
-        f0000_0002=sop_class, f0000_0100=1, f0000_0110=message_id, f0000_0700=0, f0000_0800=1, f0000_1000=sop_instance
+        f0000_0002=sop_class,
+        f0000_0100=1,
+        f0000_0110=message_id,
+        f0000_0700=0,
+        f0000_0800=1,
+        f0000_1000=sop_instance,
     )
 
 

@@ -10,6 +10,7 @@ from gateway.catalogue import Catalogue
 from gateway.errors import NotFoundError
 from gateway.model.identifiers import StudyUid, VaultId
 from gateway.model.study import Study, StudyBlock
+from gateway.wire.dicom.attributes import decode_text
 
 _BEGAN = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -35,6 +36,7 @@ class SeriesShown:
 
     uid: str
     modality: str
+    description: str
     number: int | None
     instances: tuple[InstanceShown, ...]
     length: int
@@ -89,7 +91,8 @@ def _shown(study: Study, blocks: Sequence[StudyBlock]) -> StudyShown:
 
 def _series(head: _core.KnownInstance, instances: Sequence[InstanceShown]) -> SeriesShown:
     length = sum(instance.length for instance in instances)
-    return SeriesShown(head.series, head.modality or "", head.series_number, tuple(instances), length)
+    description = decode_text(head.series_description, head.series_character_set)
+    return SeriesShown(head.series, head.modality, description, head.series_number, tuple(instances), length)
 
 
 def _instance(block: StudyBlock, known: _core.KnownInstance, names: dict[int, str]) -> InstanceShown:

@@ -9,7 +9,7 @@ import aiohttp
 import orjson
 
 from gateway.cli.speaking import Exit, fail
-from gateway.listeners.operator import SOCKET_NAME
+from gateway.listeners import SOCKET_NAME
 
 ANSWER_SECONDS_MAX = 120.0
 

@@ -82,10 +82,13 @@ def _show(shown: dict[str, Any], *, instances: bool) -> None:
     )
     if shown["flags"]:
         output.print(f"  flags: {', '.join(shown['flags'])}", markup=False)
-    series = table("Series Instance UID", "Modality", ">Number", ">Instances", ">Size")
+    series = table("Series Instance UID", "Modality", "Description", ">Number", ">Instances", ">Size")
     for one in shown["series"]:
         number = "" if one["number"] is None else str(one["number"])
-        series.add_row(one["uid"], one["modality"], number, str(len(one["instances"])), size(one["length"]))
+        series.add_row(
+            one["uid"], one["modality"], one["description"], number, str(len(one["instances"])),
+            size(one["length"]),
+        )  # fmt: skip
     output.print(series)
     if instances:
         each = table("SOP Instance UID", "Transfer syntax", ">Size", "Flags", "Where")

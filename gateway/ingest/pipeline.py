@@ -131,7 +131,6 @@ class Pipeline:
         try:
             await self._land(core)
         except (UnavailableError, CatalogueError) as error:
-            self._journal.land_failed()
             self.behind = True
             log.warning(
                 "a flush did not land; it is tried again",
@@ -140,9 +139,6 @@ class Pipeline:
                 reason=str(error),
             )
             return False
-        except asyncio.CancelledError:
-            self._journal.land_failed()
-            raise
         self.behind = False
         return True
 

@@ -110,16 +110,12 @@ class Journal:
         await asyncio.to_thread(self._node.recovered_after, epoch, position)
 
     async def take_flush(self) -> _core.Flush | None:
-        """Everything closed and not yet landed, oldest epoch first."""
+        """Everything closed and not yet landed, oldest epoch first; the same again until `landed`."""
         return await asyncio.to_thread(self._node.take_flush)
 
     def landed(self, epoch: int, through: int) -> None:
         """The catalogue has it."""
         self._node.landed(epoch, through)
-
-    def land_failed(self) -> None:
-        """The last flush is given again."""
-        self._node.land_failed()
 
     # --- instances -------------------------------------------------------------------------------
 

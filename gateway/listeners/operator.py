@@ -24,6 +24,7 @@ from gateway.errors import (
     UnavailableError,
 )
 from gateway.journal import Journal
+from gateway.listeners import SOCKET_NAME
 from gateway.listeners.status import Node
 from gateway.model.association import ApplicationEntity, Grant, Role
 from gateway.model.identifiers import VaultId, parse_ae_title, parse_uid
@@ -31,7 +32,6 @@ from gateway.model.incident import Incident, IncidentKind, IncidentState, Resolu
 from gateway.model.refusal import Preset, Severity
 from gateway.model.study import StudyFilters
 
-SOCKET_NAME = "admin.sock"
 BODY_LENGTH_MAX = 64 << 10
 
 _Member = TypeVar("_Member", bound=Enum)
@@ -238,6 +238,8 @@ def _json(body: object, status: int = 200) -> web.Response:
 
 
 def _shown(value: object) -> object:
+    if isinstance(value, uuid.UUID):
+        return str(value)  # a subclass of the database driver's
     if isinstance(value, bytes):
         return base64.b16encode(value).decode().lower()
     raise TypeError(type(value).__name__)

@@ -188,7 +188,9 @@ def test_what_breaks_the_protocol_is_aborted_and_the_next_peer_is_served(gateway
 def test_an_operation_we_do_not_serve_is_0211(gateway: GatewayProcess):
     with RawPeer(gateway.dicom_port) as peer:
         assert peer.associate(ECHO)[0] == ASSOCIATE_AC
-        find = c_echo_rq(7).replace(b"\x00\x00\x00\x01\x02\x00\x00\x00\x30\x00", b"\x00\x00\x00\x01\x02\x00\x00\x00\x20\x00")
+        find = c_echo_rq(7).replace(
+            b"\x00\x00\x00\x01\x02\x00\x00\x00\x30\x00", b"\x00\x00\x00\x01\x02\x00\x00\x00\x20\x00"
+        )
         peer.send(p_data(1, find, command=True, last=True))
         answer = peer.command()
         assert us(answer, 0x00000900) == 0x0211

@@ -51,19 +51,27 @@ def test_a_conflicting_twin_is_refused_and_its_difference_is_shown(gateway: Gate
     number = str(incident["id"])
     with pytest.raises(CommandFailedError, match="keep"):
         gateway.kuva("incident", "resolve", number, "--keep", "--reason", "no such thing", "--by", "test")
-    resolved = gateway.kuva("incident", "resolve", number, "--discard", "--reason", "sent by mistake", "--by", "test")
+    resolved = gateway.kuva(
+        "incident", "resolve", number, "--discard", "--reason", "sent by mistake", "--by", "test"
+    )
     assert (resolved["resolution"], resolved["resolution_reason"]) == ("discard", "sent by mistake")
     assert incidents(gateway, kept) == []
     assert gateway.kuva("incident", "show", number)["resolved_by"] == "test"
 
 
-def test_an_equivalent_twin_resolves_itself_and_its_resend_is_acknowledged(gateway: GatewayProcess, tmp_path: Path):
+def test_an_equivalent_twin_resolves_itself_and_its_resend_is_acknowledged(
+    gateway: GatewayProcess, tmp_path: Path
+):
     kept = ct(transfer_syntax=EXPLICIT)
     twin = reencoded(kept, IMPLICIT)
     assert twin.data_set != kept.data_set
     assert statuses(gateway, [kept], tmp_path) == [0]
     assert statuses(gateway, [twin], tmp_path) == [0xC0D1]
-    eventually(lambda: [i for i in incidents(gateway, kept, "resolved") if i["resolution"] == "equivalent"], 10)
+    eventually(
+        lambda: [i for i in incidents(gateway, kept, "resolved") if i["resolution"] == "equivalent"], 10
+    )
     assert statuses(gateway, [twin], tmp_path) == [0]
-    _, received = get(gateway, identifier("STUDY", StudyInstanceUID=kept.study), [(CT, EXPLICIT), (CT, IMPLICIT)])
+    _, received = get(
+        gateway, identifier("STUDY", StudyInstanceUID=kept.study), [(CT, EXPLICIT), (CT, IMPLICIT)]
+    )
     assert received == {kept.sop_instance: kept.data_set}

@@ -21,7 +21,9 @@ def fetched(gateway: GatewayProcess, study: str) -> dict[str, bytes]:
     return get(gateway, identifier("STUDY", StudyInstanceUID=study), [(CT, EXPLICIT)])[1]
 
 
-def test_sigkill_in_the_middle_of_a_load_keeps_all_that_was_acknowledged(another_gateway: Make, tmp_path: Path):
+def test_sigkill_in_the_middle_of_a_load_keeps_all_that_was_acknowledged(
+    another_gateway: Make, tmp_path: Path
+):
     gateway = another_gateway()
     study = study_of(400, side=64)
     acknowledged: list[Instance] = []

@@ -23,7 +23,9 @@ def stored(gateway: GatewayProcess, instances: list[Instance], folder: Path) -> 
     def found() -> bool:
         responses, _ = get(gateway, study, [])
         final = responses[-1][0]
-        counts = (final.get("NumberOfFailedSuboperations") or 0) + (final.get("NumberOfCompletedSuboperations") or 0)
+        counts = (final.get("NumberOfFailedSuboperations") or 0) + (
+            final.get("NumberOfCompletedSuboperations") or 0
+        )
         return counts == len(instances)
 
     eventually(found, 5)
@@ -32,11 +34,16 @@ def stored(gateway: GatewayProcess, instances: list[Instance], folder: Path) -> 
 
 def test_an_instance_is_findable_within_a_second_of_its_answer(gateway: GatewayProcess, tmp_path: Path):
     one = ct()
-    with foreign.associated(gateway, [(CT, EXPLICIT)], get=True) as association:
+    with (
+        foreign.associated(gateway, [(CT, EXPLICIT)]) as association,
+        foreign.associated(gateway, [(CT, EXPLICIT)], get=True) as asking,
+    ):
         assert association.send_c_store(one.write(tmp_path)).Status == 0x0000
         answered = time.monotonic()
         while True:
-            final = list(association.send_c_get(identifier("STUDY", StudyInstanceUID=one.study), foreign.GET))[-1][0]
+            final = list(asking.send_c_get(identifier("STUDY", StudyInstanceUID=one.study), foreign.GET))[-1][
+                0
+            ]
             if final.get("NumberOfCompletedSuboperations"):
                 break
             assert time.monotonic() - answered < 1.0, "not findable within a second"
@@ -44,7 +51,9 @@ def test_an_instance_is_findable_within_a_second_of_its_answer(gateway: GatewayP
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
-def test_bytes_come_back_as_they_were_sent_at_every_level(gateway: GatewayProcess, tmp_path: Path, syntax: str):
+def test_bytes_come_back_as_they_were_sent_at_every_level(
+    gateway: GatewayProcess, tmp_path: Path, syntax: str
+):
     study = stored(gateway, study_of(6, series=2, transfer_syntax=syntax), tmp_path)
     one_series = [one for one in study if one.series == study[0].series]
     asked = {
@@ -71,7 +80,9 @@ def test_bytes_come_back_as_they_were_sent_at_every_level(gateway: GatewayProces
         assert received == {one.sop_instance: one.data_set for one in expected}
         pending = [status for status, _ in responses[:-1]]
         assert all(status.Status == 0xFF00 for status in pending)
-        assert [status.NumberOfRemainingSuboperations for status in pending] == list(range(len(expected) - 1, 0, -1))
+        assert [status.NumberOfRemainingSuboperations for status in pending] == list(
+            range(len(expected) - 1, 0, -1)
+        )
 
 
 def test_a_list_of_studies_is_served_whole(gateway: GatewayProcess, tmp_path: Path):
@@ -101,11 +112,11 @@ def test_a_context_without_the_scp_role_fails_each_sub_operation(gateway: Gatewa
     assert set(named.FailedSOPInstanceUIDList) == {one.sop_instance for one in study}
 
 
-def test_a_syntax_that_cannot_be_taken_fails_its_own_sub_operation_only(gateway: GatewayProcess, tmp_path: Path):
+def test_a_syntax_that_cannot_be_taken_fails_its_own_sub_operation_only(
+    gateway: GatewayProcess, tmp_path: Path
+):
     uid = ct().study
-    study = stored(
-        gateway, [ct(study=uid), ct(study=uid, transfer_syntax=IMPLICIT), ct(study=uid)], tmp_path
-    )
+    study = stored(gateway, [ct(study=uid), ct(study=uid, transfer_syntax=IMPLICIT), ct(study=uid)], tmp_path)
     responses, received = get(gateway, identifier("STUDY", StudyInstanceUID=uid), [(CT, EXPLICIT)])
     status, named = responses[-1]
     assert status.Status == 0xB000
@@ -140,15 +151,16 @@ def test_the_commands_show_the_study(gateway: GatewayProcess, tmp_path: Path):
     assert {one["sop_instance"] for one in series["instances"]} == {one.sop_instance for one in study}
     newest = gateway.kuva("journal", "show", "--limit", "3")["newest"]
     assert {one["sop_instance"] for one in newest} == {one.sop_instance for one in study}
-    for words in (["study", "list"], ["study", "show", study[0].study, "-i"], ["journal", "show"], ["ae", "list"]):
+    for words in (
+        ["study", "list"],
+        ["study", "show", study[0].study, "-i"],
+        ["journal", "show"],
+        ["ae", "list"],
+    ):
         assert gateway.kuva(*words, plain=True)
-    try:
+    with pytest.raises(CommandFailedError, match="no study") as error:
         gateway.kuva("study", "show", "1.2.3.4")
-    except CommandFailedError as error:
-        assert error.code == 1
-        assert "no study" in error.complaint
-    else:
-        raise AssertionError("a study that is not there was shown")
+    assert error.value.code == 1
 
 
 def test_health_and_metrics_answer(gateway: GatewayProcess):

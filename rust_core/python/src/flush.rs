@@ -43,6 +43,8 @@ pub struct Quarantined {
     calling: String,
     called: String,
     address: String,
+    association: u64,
+    digest: Py<PyBytes>,
     conflicts_with: Option<(u32, u64)>,
 }
 
@@ -137,6 +139,8 @@ fn held_apart(py: Python<'_>, closed: &landing::Closed) -> Quarantined {
         calling: particulars.sender.calling.to_string(),
         called: particulars.sender.called.to_string(),
         address: particulars.sender.address.to_string(),
+        association: particulars.sender.association,
+        digest: PyBytes::new(py, &particulars.content.digest).unbind(),
         conflicts_with: particulars.conflicts_with.map(|id| (id.epoch, id.position)),
     }
 }

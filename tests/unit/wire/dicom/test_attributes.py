@@ -57,7 +57,11 @@ def test_what_cannot_be_decoded_is_flagged_and_still_text(character_set: bytes, 
 
 def test_dates_and_codes_are_not_touched_by_the_character_set():
     decoded = study_attributes(
-        [(CHARACTER_SET, b"CS", b"\\ISO 2022 IR 87"), (0x00080020, b"DA", b"20240229"), (0x00080060, b"CS", b"CT")]
+        [
+            (CHARACTER_SET, b"CS", b"\\ISO 2022 IR 87"),
+            (0x00080020, b"DA", b"20240229"),
+            (0x00080060, b"CS", b"CT"),
+        ]
     ).attributes
     assert (decoded.study_date, decoded.modality, decoded.patient_id) == ("20240229", "CT", "")
 
