@@ -154,6 +154,7 @@ class Gateway:
             ]
             if embedded is not None:
                 others.append(tasks.create_task(embedded.supervise(), name="postgresql"))
+            await dicom.serving()
             self._on_ready(self._ready(dicom, health, journal))
             await self._stop.wait()
             await self._drain(dicom, journal, pipeline, landing)

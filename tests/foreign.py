@@ -29,10 +29,12 @@ def associated(
     get: bool = False,
     roles: Iterable[str] | None = None,
     received: dict[str, bytes] | None = None,
+    timeout: float = 30.0,
+    maximum_pdu: int = 16382,
 ) -> Iterator[Association]:
     """One context for each (SOP class, transfer syntax); with `get` also C-GET, and the SCP role."""
     entity = AE(ae_title=calling)
-    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 30
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = timeout
     kinds = list(dict.fromkeys(kinds))
     contexts = [build_context(sop_class, syntax) for sop_class, syntax in kinds]
     negotiated = []
@@ -55,6 +57,7 @@ def associated(
             contexts=contexts,
             ae_title=called,
             ext_neg=negotiated,
+            max_pdu=maximum_pdu,
             evt_handlers=[(evt.EVT_C_STORE, take)],
         )
     try:
@@ -87,11 +90,19 @@ def get(
     calling: str = "TESTSCU",
     called: str = "KUVA",
     roles: Iterable[str] | None = None,
+    maximum_pdu: int = 16382,
 ) -> tuple[list[tuple[Dataset, Dataset | None]], dict[str, bytes]]:
     """C-GETs; all responses, and what arrived by SOP Instance UID, as bytes."""
     received: dict[str, bytes] = {}
     with associated(
-        gateway, kinds, calling=calling, called=called, get=True, roles=roles, received=received
+        gateway,
+        kinds,
+        calling=calling,
+        called=called,
+        get=True,
+        roles=roles,
+        received=received,
+        maximum_pdu=maximum_pdu,
     ) as association:
         assert association.is_established, "not associated"
         responses = [(status, found) for status, found in association.send_c_get(identifier, GET)]

@@ -70,6 +70,10 @@ class DicomListener:
         """Serves until cancelled."""
         await self._acceptor.run()
 
+    async def serving(self) -> None:
+        """Returns once associations are accepted."""
+        await self._acceptor.serving()
+
     def line(self, number: int) -> Association | None:
         """The association of a wake-up."""
         return self._acceptor.get(number)

@@ -31,6 +31,7 @@ class Acceptor:
         self._associations: dict[int, Association] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._server: asyncio.Server | None = None
+        self._serving = asyncio.Event()
         self._number = 0
         self.turned_away = 0
         """Sockets closed unread, for want of room before any A-ASSOCIATE."""
@@ -50,10 +51,15 @@ class Acceptor:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             await self._server.start_serving()
+            self._serving.set()
             try:
                 await self._sweep()
             finally:
                 self._server.close()
+
+    async def serving(self) -> None:
+        """Returns once sockets are accepted."""
+        await self._serving.wait()
 
     def stop_accepting(self) -> None:
         """Closes the listening socket; associations go on. Those that only now ask are closed."""

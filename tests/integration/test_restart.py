@@ -29,7 +29,7 @@ def test_sigkill_in_the_middle_of_a_load_keeps_all_that_was_acknowledged(
     acknowledged: list[Instance] = []
 
     def load() -> None:
-        with associated(gateway, [(CT, EXPLICIT)]) as association:
+        with associated(gateway, [(CT, EXPLICIT)], timeout=3) as association:
             for one in study:
                 try:
                     if association.send_c_store(one.write(tmp_path)).get("Status") == 0:
