@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from gateway.cli.sending import File, Outcome, Report, ResumeList, Sender, read, walk
 from gateway.cli.speaking import Exit, Json, complaint, fail, output, plain_errors, print_json, size, table
+from gateway.errors import GatewayError
 from gateway.wire.dicom.status import name_of
 
 LISTED_MAX = 50
@@ -61,7 +62,7 @@ def send(
         print_json({**asdict(report), "seconds": round(seconds, 3)})
     else:
         _tell(report, seconds)
-    if report.failed:
+    if report.failed or report.left:
         raise typer.Exit(Exit.FAILED)
 
 
@@ -84,7 +85,11 @@ class _Load:
             files += good
             self.report.not_dicom += len(unreadable)
         self.progress.update(self._bar, description="sending", total=sum(file.length for file in files))
-        await sender.send(files)
+        try:
+            await sender.send(files)
+        except GatewayError as error:
+            self.report.ended = str(error)
+        self.report.left = len(files) - self.report.sent - len(self.report.failed)
 
     def done(self, outcome: Outcome) -> None:
         self.progress.advance(self._bar, outcome.length)
@@ -108,6 +113,8 @@ def _tell(report: Report, seconds: float) -> None:
     ):
         if many:
             output.print(f"{many} {what}", markup=False)
+    if report.ended:
+        output.print(f"{report.left} left: {report.ended}", markup=False, style="red", soft_wrap=True)
     if report.failed:
         shown = table("File", "Status", "Why", title=f"{len(report.failed)} were not acknowledged")
         for outcome in report.failed[:LISTED_MAX]:

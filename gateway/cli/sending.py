@@ -65,6 +65,10 @@ class Report:
     skipped: int = 0
     """Acknowledged by an earlier run, as the resume list says."""
     not_dicom: int = 0
+    left: int = 0
+    """Not tried, because the run ended early."""
+    ended: str = ""
+    """Why it ended early."""
     failed: list[Outcome] = field(default_factory=list)
 
 
@@ -158,20 +162,32 @@ class Sender:
         self._on_outcome = on_outcome
 
     async def send(self, files: Sequence[File]) -> None:
-        """Every file gets exactly one outcome. Raises `GatewayError` if nobody ever let us in."""
-        for group in _groups(files):
-            waiting = deque(group)
-            many = min(self._associations, len(group))
-            async with asyncio.TaskGroup() as tasks:
-                for _ in range(many):
-                    tasks.create_task(_Worker(self, waiting, _contexts(group)).run())
+        """Every file gets one outcome. Raises `GatewayError` if the peer cannot be reached or rejects us."""
+        try:
+            for group in _groups(files):
+                waiting = deque(group)
+                async with asyncio.TaskGroup() as tasks:
+                    for _ in range(min(self._associations, len(group))):
+                        tasks.create_task(_Worker(self, waiting, _contexts(group)).run())
+        except* GatewayError as group_of_errors:
+            raise _first(group_of_errors) from None
 
     async def open(self, contexts: Sequence[ProposedContext]) -> Association:
-        """One more association."""
-        association, _ = await request(
-            self._host, self._port, called=self._called, calling=self._calling, contexts=contexts
-        )
-        return association
+        """One more association, asked for again for a while where that may help."""
+        pause = PAUSE_SECONDS_LEAST
+        for left in reversed(range(TRIES_MAX)):
+            try:
+                association, _ = await request(
+                    self._host, self._port, called=self._called, calling=self._calling, contexts=contexts
+                )
+            except (AssociationAbortedError, UnavailableError, RejectionError) as error:
+                if left == 0 or (isinstance(error, RejectionError) and not error.transient):
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, PAUSE_SECONDS_MOST)
+            else:
+                return association
+        raise AssertionError("unreachable")
 
     def tell(self, file: File, status: int | None, comment: str) -> None:
         """One file is done with."""
@@ -189,21 +205,17 @@ class _Worker:
 
     async def run(self) -> None:
         while self._waiting:
+            if self._association is None:
+                self._association = await self._sender.open(self._contexts)
             file = self._waiting.popleft()
             file.tries += 1
             try:
-                if self._association is None:
-                    self._association = await self._sender.open(self._contexts)
                 await self._send(self._association, file)
-            except (AssociationAbortedError, UnavailableError, TimeoutError) as error:
-                await self._again(file, None, str(error) or "no answer in time")
-            except RejectionError as error:
-                if error.transient:
-                    await self._again(file, None, str(error))
-                else:
-                    self._sender.tell(file, None, str(error))
-            except GatewayError as error:
+            except (AssociationAbortedError, TimeoutError) as error:
                 self._drop()
+                await self._again(file, None, str(error) or "no answer in time")
+            except GatewayError as error:
+                self._drop()  # part of it may be out
                 self._sender.tell(file, None, str(error))
         if self._association is not None:
             await release(self._association)
@@ -222,7 +234,7 @@ class _Worker:
         answer = await association.response(self._message_id, seconds=ANSWER_SECONDS_MAX)
         status = answer.status if answer.status is not None else 0xC000
         if status in OUT_OF_RESOURCES:
-            await self._again(file, status, answer.error_comment or "out of resources", keep=True)
+            await self._again(file, status, answer.error_comment or "out of resources")
         else:
             self._pause = PAUSE_SECONDS_LEAST
             self._sender.tell(file, status, answer.error_comment or "")
@@ -234,10 +246,8 @@ class _Worker:
                 return
             await association.send(piece)
 
-    async def _again(self, file: File, status: int | None, comment: str, *, keep: bool = False) -> None:
+    async def _again(self, file: File, status: int | None, comment: str) -> None:
         """Later, unless it was tried often enough."""
-        if not keep:
-            self._drop()
         if file.tries >= TRIES_MAX:
             self._sender.tell(file, status, f"{comment} (tried {file.tries} times)")
             return
@@ -263,6 +273,14 @@ def _begin(
         if file.length > SMALL_LENGTH_MAX:
             break
     return transfer, pieces
+
+
+def _first(group: BaseExceptionGroup[GatewayError]) -> GatewayError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, GatewayError)
+    return error
 
 
 def _groups(files: Sequence[File]) -> Iterator[list[File]]:

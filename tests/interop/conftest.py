@@ -1,5 +1,6 @@
 """One gateway for the run, and one for a test that breaks it."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,3 +32,4 @@ def another_gateway(tmp_path: Path) -> Iterator[Callable[..., GatewayProcess]]:
     for one in made:
         if one.running():
             one.kill()
+        shutil.rmtree(one.data, ignore_errors=True)

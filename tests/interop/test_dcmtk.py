@@ -1,7 +1,9 @@
 """DCMTK against a real gateway, where it is installed."""
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,12 +15,21 @@ from tests.instances import IMPLICIT, Instance, ct, study_of
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
+def found(program: str) -> str | None:
+    """Where DCMTK's program is; pynetdicom installs some of the same names beside the interpreter."""
+    ours = Path(sys.executable).parent
+    folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if Path(folder) != ours]
+    return shutil.which(program, path=os.pathsep.join(folders))
+
+
 def needs(program: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(shutil.which(program) is None, reason=f"DCMTK's {program} is not installed")
+    return pytest.mark.skipif(found(program) is None, reason=f"DCMTK's {program} is not installed")
 
 
 def run(gateway: GatewayProcess, program: str, *options: str, after: tuple[str, ...] = ()) -> str:
-    command = [program, "-v", "-aec", "KUVA", *options, "127.0.0.1", str(gateway.dicom_port), *after]
+    name = found(program)
+    assert name is not None
+    command = [name, "-v", "-aec", "KUVA", *options, "127.0.0.1", str(gateway.dicom_port), *after]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -75,14 +86,5 @@ def test_storescu_hears_of_a_conflict(gateway: GatewayProcess, tmp_path: Path):
     kept = ct()
     twin = ct(study=kept.study, series=kept.series, sop_instance=kept.sop_instance)
     run(gateway, "storescu", after=tuple(written(tmp_path, [kept])))
-    command = [
-        "storescu",
-        "-v",
-        "-aec",
-        "KUVA",
-        "127.0.0.1",
-        str(gateway.dicom_port),
-        *written(tmp_path, [twin]),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert "0xc0d1" in (done.stdout + done.stderr).lower()
+    with pytest.raises(AssertionError, match="CannotUnderstand"):
+        run(gateway, "storescu", after=tuple(written(tmp_path, [twin])))
