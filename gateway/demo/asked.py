@@ -1,0 +1,122 @@
+"""Asking the running gateway through its own commands, as an operator would."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.demo.running import GatewayFailed, RunningGateway
+
+COMPARED_SECONDS_MAX = 15.0
+"""For the gateway to compare, in the background, what it holds apart with what it keeps."""
+_STUDIES_MAX, _INCIDENTS_MAX = "1000", "1000"
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What the archive holds: instances it can find, and live bytes in its journal."""
+
+    instances: int
+    live: int
+
+    def __str__(self) -> str:
+        return f"{self.instances:,} instances, {self.live:,} bytes live"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One element in which a newcomer differs from the kept instance."""
+
+    path: str
+    kind: str
+    kept: str
+    newcomer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An incident as `kuva incident show` tells it. `differences` is None until it was compared."""
+
+    number: int
+    kind: str
+    state: str
+    sop_instance: str
+    resolution: str
+    differences: tuple[Difference, ...] | None
+
+
+class Archive:
+    """The gateway's own account of what it holds."""
+
+    def __init__(self, gateway: RunningGateway) -> None:
+        self._gateway = gateway
+
+    async def stock(self) -> Stock:
+        """Instances in all studies, and the journal's live bytes."""
+        studies = _list(await self._gateway.command("study", "list", "--limit", _STUDIES_MAX))
+        journal = _mapping(await self._gateway.command("journal", "show"))
+        instances = sum(_whole(_mapping(study), "instances") for study in studies)
+        return Stock(instances, _whole(_mapping(journal["space"]), "live"))
+
+    async def incident_of(self, sop_instance: str) -> Incident | None:
+        """The newest incident of an instance, once it was compared; None if there is none in time."""
+        deadline = time.monotonic() + COMPARED_SECONDS_MAX
+        while time.monotonic() < deadline:
+            for incident in await self._incidents():
+                if incident.sop_instance == sop_instance and incident.differences is not None:
+                    return incident_from(
+                        await self._gateway.command("incident", "show", str(incident.number))
+                    )
+            await asyncio.sleep(0.5)
+        return None
+
+    async def equivalents(self) -> frozenset[str]:
+        """SOP instances whose conflict resolved itself: the same, in another uncompressed transfer syntax."""
+        return frozenset(i.sop_instance for i in await self._incidents() if i.resolution == "equivalent")
+
+    async def _incidents(self) -> list[Incident]:
+        said = await self._gateway.command("incident", "list", "--state", "all", "--limit", _INCIDENTS_MAX)
+        return [incident_from(one) for one in _list(said)]
+
+
+def incident_from(said: object) -> Incident:
+    """An incident from a command's JSON. Raises `GatewayFailed` if it is none."""
+    one = _mapping(said)
+    differences = one.get("difference")
+    return Incident(
+        number=_whole(one, "id"),
+        kind=str(one.get("kind")),
+        state=str(one.get("state")),
+        sop_instance=str(one.get("sop_uid")),
+        resolution=str(one.get("resolution")),
+        differences=None if differences is None else tuple(map(_difference, _list(differences))),
+    )
+
+
+def _difference(said: object) -> Difference:
+    one = _mapping(said)
+    return Difference(
+        path=str(one.get("path")),
+        kind=str(one.get("kind")),
+        kept=str(one.get("before")),
+        newcomer=str(one.get("after")),
+    )
+
+
+def _mapping(said: object) -> Mapping[str, object]:
+    if isinstance(said, dict):
+        return said
+    raise GatewayFailed(f"a command's JSON is no object: {str(said)[:80]}")
+
+
+def _list(said: object) -> list[object]:
+    if isinstance(said, list):
+        return said
+    raise GatewayFailed(f"a command's JSON is no list: {str(said)[:80]}")
+
+
+def _whole(said: Mapping[str, object], name: str) -> int:
+    value = said.get(name)
+    if isinstance(value, int):
+        return value
+    raise GatewayFailed(f"a command's JSON lacks the number {name!r}")
