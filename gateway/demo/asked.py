@@ -53,10 +53,13 @@ class Archive:
 
     async def stock(self) -> Stock:
         """Instances in all studies, and the journal's live bytes."""
-        studies = _list(await self._gateway.command("study", "list", "--limit", _STUDIES_MAX))
+        page = _mapping(await self._gateway.command("study", "list", "--limit", _STUDIES_MAX))
+        if page.get("after") is not None:
+            raise GatewayFailed(f"more than {_STUDIES_MAX} studies: the demo counts one page only")
+        studies = _list(page.get("studies"))
         journal = _mapping(await self._gateway.command("journal", "show"))
         instances = sum(_whole(_mapping(study), "instances") for study in studies)
-        return Stock(instances, _whole(_mapping(journal["space"]), "live"))
+        return Stock(instances, _whole(_mapping(journal.get("space")), "live"))
 
     async def incident_of(self, sop_instance: str) -> Incident | None:
         """The newest incident of an instance, once it was compared; None if there is none in time."""

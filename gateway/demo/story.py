@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from gateway.demo import dcmtk, made
@@ -23,22 +23,21 @@ from gateway.demo.verdicts import first_findings, said, second_findings
 _DCMTK_INSTANCES = 20
 
 
-async def play(gateway: RunningGateway, folder: Path, telling: Telling) -> tuple[Outcome, ...]:
-    """Plays all acts; the gateway runs when it returns. `GatewayFailed`, `PeerError`: it cannot go on."""
-    outcomes = [await start(gateway, telling)]
+async def play(gateway: RunningGateway, folder: Path, telling: Telling) -> AsyncIterator[Outcome]:
+    """Plays act after act; the gateway runs when it ends. `GatewayFailed`, `PeerError`: it cannot go on."""
+    yield await start(gateway, telling)
     assert gateway.listening is not None
     address = Address(gateway.listening.host, gateway.listening.dicom_port)
     archive = Archive(gateway)
     material = await gather(folder, telling)
     sent, answers = await send(address, material, telling)
-    outcomes.append(sent)
+    yield sent
     kept = material.expecting(Expectation.KEPT)
-    outcomes.append(await fetch(address, kept, telling))
-    outcomes.append(await with_dcmtk(address, folder, telling))
-    outcomes.append(await send_again(address, archive, answers, telling))
-    outcomes.append(await twin(address, archive, kept, folder, telling))
-    outcomes.append(await crash(gateway, address, folder, telling))
-    return tuple(outcomes)
+    yield await fetch(address, kept, telling)
+    yield await with_dcmtk(address, folder, telling)
+    yield await send_again(address, archive, answers, telling)
+    yield await twin(address, archive, kept, folder, telling)
+    yield await crash(gateway, address, folder, telling)
 
 
 async def start(gateway: RunningGateway, telling: Telling) -> Outcome:

@@ -1,3 +1,5 @@
+"""What came back is held against what was sent, and each way in which it can differ is found."""
+
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Made material is the same at every run, and encoded as it claims."""
+
 from pathlib import Path
 
 import pytest

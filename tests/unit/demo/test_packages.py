@@ -1,3 +1,5 @@
+"""What packages carry is taken whole, and what must come of each follows from the file."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""The demo's own reader of Part 10 files."""
+
 from io import BytesIO
 
 import pytest

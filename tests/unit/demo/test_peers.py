@@ -1,3 +1,5 @@
+"""The foreign peers, against a small archive that is foreign too."""
+
 import threading
 
 import pytest

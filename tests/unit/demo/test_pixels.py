@@ -1,3 +1,5 @@
+"""Phantom pixels, and RLE against a decoder written apart."""
+
 import random
 import struct
 

@@ -1,3 +1,5 @@
+"""What a running gateway says, read."""
+
 from gateway.demo.running import samples_of
 
 

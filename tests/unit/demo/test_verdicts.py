@@ -1,3 +1,5 @@
+"""Answers held against what had to come; every wrong one is a finding."""
+
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`kuva demo`: the archive's promises tried before your eyes."""
+"""Playing the story from the command line: the place, the verdict, and what is left behind."""
 
 import asyncio
 import dataclasses
@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 import orjson
 import typer
@@ -19,40 +18,21 @@ from gateway.demo.running import GatewayFailed, RunningGateway
 from gateway.demo.story import play
 from gateway.demo.telling import Telling
 
-_FAILED, _BROKEN = 1, 2
+_BROKEN, _MISMATCH = 1, 3
+"""Exit codes, as of every `kuva` command: not done; done, and a person must look."""
 
 
-def demo(
-    *,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the gateway running at the end.")] = False,
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            help="Where everything goes; kept at the end. Without: a temporary one, removed at the end."
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print a summary as JSON on standard output.")
-    ] = False,
-) -> None:
-    """Start a gateway, send and fetch back real DICOM with foreign peers, and try to break it.
-
-    Exits with 0 if everything was as promised, 1 on any mismatch, 2 if it could not be tried to the end.
-
-    Example: kuva demo --keep --folder /tmp/kuva-demo
-    """
-    raise typer.Exit(asyncio.run(_demo(keep=keep, folder=folder, as_json=as_json)))
-
-
-async def _demo(*, keep: bool, folder: Path | None, as_json: bool) -> int:
+async def perform(*, keep: bool, folder: Path | None, as_json: bool) -> int:
+    """Plays the demo and returns the exit code of the command."""
     began = time.monotonic()
     telling = Telling(json=as_json)
     place = await asyncio.to_thread(_place, folder)
     gateway = RunningGateway(place / "data")
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: list[Outcome] = []
     trouble = ""
     try:
-        outcomes = await play(gateway, place, telling)
+        async for outcome in play(gateway, place, telling):
+            outcomes.append(outcome)
     except (GatewayFailed, PeerError) as error:
         trouble = str(error)
     finally:
@@ -62,7 +42,7 @@ async def _demo(*, keep: bool, folder: Path | None, as_json: bool) -> int:
     trouble = trouble or stopped
     telling.summary(outcomes)
     seconds = time.monotonic() - began
-    code = _BROKEN if trouble else _FAILED if any(o.findings for o in outcomes) else 0
+    code = _BROKEN if trouble else _MISMATCH if any(o.findings for o in outcomes) else 0
     _close(telling, code=code, trouble=trouble, seconds=seconds)
     if keep and not trouble:
         _tell_next(gateway, telling)
@@ -102,8 +82,8 @@ async def _leave(
 
 def _close(telling: Telling, *, code: int, trouble: str, seconds: float) -> None:
     if trouble:
-        telling.console.print(f"\nNot tried to the end: {trouble}", style="bold red", markup=False)
-    verdict = {0: "Everything was as promised", _FAILED: "Something was not as promised"}.get(
+        telling.console.print(f"\nNot played to the end: {trouble}", style="bold red", markup=False)
+    verdict = {0: "Everything was as promised", _MISMATCH: "Something was not as promised"}.get(
         code, "Broken off"
     )
     telling.console.print(f"\n{verdict} ({seconds:.0f} s).", style="bold green" if code == 0 else "bold red")
