@@ -32,7 +32,7 @@ async def perform(*, keep: bool, folder: Path | None, as_json: bool) -> int:
     trouble = ""
     try:
         async for outcome in play(gateway, place, telling):
-            outcomes.append(outcome)
+            outcomes.append(outcome)  # noqa: PERF401 - what was shown before it broke off is told too
     except (GatewayFailed, PeerError) as error:
         trouble = str(error)
     finally:
@@ -44,8 +44,7 @@ async def perform(*, keep: bool, folder: Path | None, as_json: bool) -> int:
     seconds = time.monotonic() - began
     code = _BROKEN if trouble else _MISMATCH if any(o.findings for o in outcomes) else 0
     _close(telling, code=code, trouble=trouble, seconds=seconds)
-    if keep and not trouble:
-        _tell_next(gateway, telling)
+    await asyncio.to_thread(_tell_places, gateway, place, telling)
     if as_json:
         sys.stdout.buffer.write(_summary(outcomes, code=code, trouble=trouble, seconds=seconds) + b"\n")
     return code
@@ -89,25 +88,45 @@ def _close(telling: Telling, *, code: int, trouble: str, seconds: float) -> None
     telling.console.print(f"\n{verdict} ({seconds:.0f} s).", style="bold green" if code == 0 else "bold red")
 
 
-def _tell_next(gateway: RunningGateway, telling: Telling) -> None:
+def _tell_places(gateway: RunningGateway, place: Path, telling: Telling) -> None:
+    """Where things are, and what to try next."""
+    kuva, data = _kuva(), f"--data {gateway.data}"
+    material = place / "material"
+    lines = [("everything", f"{place} ({'kept' if place.exists() else 'temporary, removed'})")]
     listening = gateway.listening
-    assert listening is not None
-    settings = " ".join(f"{name}='{value}'" for name, value in gateway.settings.items())
-    telling.console.print("\n[bold]It is still running[/bold]")
-    for line in (
-        f"data folder   {gateway.data} (journal, embedded PostgreSQL); log {gateway.log}",
-        f"DICOM         {listening.host}:{listening.dicom_port}, AE title KUVA",
-        f"HTTP          http://{listening.host}:{listening.http_port}/metrics",
-        f"stop it       kill -TERM {gateway.pid}",
-        "",
-        "What to try next:",
-        f"  export {settings}",
-        "  kuva study list",
-        "  kuva incident list",
-        "  kuva journal show",
-        f"  kuva send --help         # then send your own files to {listening.host}:{listening.dicom_port}",
-    ):
-        telling.console.print(line, markup=False, soft_wrap=True)
+    if listening:
+        lines += [
+            ("data folder", f"{gateway.data}: journal/ (1 GiB), postgresql/ (embedded); log: {gateway.log}"),
+            ("DICOM", f"{listening.host}:{listening.dicom_port}, called AE title KUVA, any calling title"),
+            ("HTTP", f"http://{listening.host}:{listening.http_port}/health, /ready, /metrics"),
+        ]
+    if gateway.pid and listening:
+        to = f"{listening.host}:{listening.dicom_port}"
+        lines += [
+            ("running", f"process {gateway.pid}; stop it with: kill -TERM {gateway.pid}"),
+            ("try next", f"{kuva} study list {data}"),
+            ("", f"{kuva} incident list {data} --state all"),
+            ("", f"{kuva} journal show {data}"),
+            (
+                "",
+                f"{kuva} send {material} --to {to} --called KUVA",
+            ),
+        ]
+    else:
+        lines += [
+            ("try next", f"{kuva} demo --keep --folder FOLDER   # the same, and the gateway stays"),
+            ("", f"{kuva} serve                         # an archive of your own, in .kuva"),
+            ("", f"{kuva} send --help                   # then send it your own files"),
+        ]
+    telling.console.print()
+    for name, value in lines:
+        telling.console.print(f"{name:<12} {value}", markup=False, soft_wrap=True)
+
+
+def _kuva() -> str:
+    """The command as it was called, so that what is printed can be copied."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "kuva" else f"{sys.executable} -m gateway"
 
 
 def _summary(outcomes: Sequence[Outcome], *, code: int, trouble: str, seconds: float) -> bytes:
