@@ -108,7 +108,7 @@ def _send(address: Address, study: Sequence[Sample], heard: object, load: Load) 
     try:
         peers.store(address, study, heard=heard, stop=load.stop)
     except PeerError:
-        # The gateway was killed before this one associated: nothing of it was acknowledged.
+        # The gateway was killed, and does not associate again: what is left was never acknowledged.
         return
 
 

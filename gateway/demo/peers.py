@@ -64,21 +64,37 @@ def store(
 ) -> None:
     """Sends samples as storage SCU, over as few associations as their presentation contexts allow.
 
-    `heard` is called with each answer as it comes, in this thread. Where the gateway goes away in the
-    middle, what was not answered is reported with status None. Raises `PeerError` if it does not associate.
+    `heard` is called with each answer as it comes, in this thread. Where the gateway breaks an association
+    off, the sample under way is reported with status None, and the next goes over a new one. Raises
+    `PeerError` if it does not associate.
     """
     for group in by_contexts(samples):
-        pairs = {(sample.sop_class, sample.transfer_syntax) for sample in group}
-        with associated(address, sorted(pairs)) as association:
-            for sample in group:
-                if stop.is_set():
-                    return
-                heard(_store_one(association, sample))
+        left = group
+        while left and not stop.is_set():
+            left = _store_while_associated(address, left, heard, stop)
+
+
+def _store_while_associated(
+    address: Address, samples: list[Sample], heard: Callable[[Answer], None], stop: threading.Event
+) -> list[Sample]:
+    """Sends over one association until it or the samples end; returns those that were not tried."""
+    pairs = {(sample.sop_class, sample.transfer_syntax) for sample in samples}
+    with associated(address, sorted(pairs)) as association:
+        for number, sample in enumerate(samples, 1):
+            if stop.is_set():
+                return []
+            answer = _store_one(association, sample)
+            if answer.status is None and answer.negotiated:
+                association.abort()  # it may not have noticed yet that nobody is there
+                heard(answer)
+                return samples[number:]
+            heard(answer)
+    return []
 
 
 def _store_one(association: Association, sample: Sample) -> Answer:
     accepted = {(c.abstract_syntax, c.transfer_syntax[0]) for c in association.accepted_contexts}
-    if association.is_established and (sample.sop_class, sample.transfer_syntax) not in accepted:
+    if (sample.sop_class, sample.transfer_syntax) not in accepted:
         return Answer(sample, None, negotiated=False)
     try:
         response = association.send_c_store(sample.path)
@@ -146,7 +162,7 @@ def associated(
             address.host, address.port, contexts=contexts, ae_title=address.called,
             ext_neg=list(roles), evt_handlers=handlers,
         )  # fmt: skip
-    if not (association.is_established or association.acceptor.primitive):
+    if association.is_rejected or not association.acceptor.primitive:
         raise PeerError(f"{address.called} at {address.host}:{address.port} does not associate")
     try:
         yield association

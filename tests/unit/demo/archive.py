@@ -22,10 +22,13 @@ class Archive:
 
     kept: dict[str, tuple[str, str, bytes]] = field(default_factory=dict)
     answer: Callable[[str], int] = lambda _: 0x0000
+    aborting: str = ""
 
     def store(self, event: evt.Event) -> int:
         request = event.request
         uid = str(request.AffectedSOPInstanceUID)
+        if uid == self.aborting:
+            event.assoc.abort()
         status = self.answer(uid)
         if status == 0x0000:
             data_set = event.encoded_dataset(include_meta=False)

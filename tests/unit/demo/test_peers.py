@@ -76,3 +76,11 @@ def test_no_association_has_too_many_contexts(samples: list[Sample]) -> None:
         assert all(len({(s.sop_class, s.transfer_syntax) for s in group}) <= 120 for group in groups)
     for group in groups[:-1]:
         assert group[-1].study not in {s.study for other in groups if other is not group for s in other}
+
+
+def test_an_association_that_is_broken_off_costs_one_sample_only(samples: list[Sample]) -> None:
+    archive = Archive(aborting=samples[3].sop_instance)
+    with listening(archive, *{s.sop_class for s in samples}) as address:
+        answers = store(address, samples[:8])
+    assert [answer.acknowledged for answer in answers] == [True, True, True, False, True, True, True, True]
+    assert (answers[3].status, answers[3].negotiated) == (None, True)
