@@ -81,7 +81,9 @@ async def _leave(
 
 def _close(telling: Telling, *, code: int, trouble: str, seconds: float) -> None:
     if trouble:
-        telling.console.print(f"\nNot played to the end: {trouble}", style="bold red", markup=False)
+        telling.console.print(
+            f"\nNot played to the end: {trouble}", style="bold red", markup=False, soft_wrap=True
+        )
     verdict = {0: "Everything was as promised", _MISMATCH: "Something was not as promised"}.get(
         code, "Broken off"
     )

@@ -170,4 +170,4 @@ def _free_ports() -> tuple[int, int]:
 
 def _tail(path: Path) -> str:
     lines = path.read_text("utf-8", "replace").strip().splitlines()
-    return " / ".join(lines[-3:]) or "it said nothing"
+    return f"{' / '.join(line.strip() for line in lines[-3:]) or 'it said nothing'} ({path})"

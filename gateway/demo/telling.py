@@ -14,17 +14,18 @@ class Telling:
     """Writes to one console; with `--json` that is standard error, so that standard output stays clean."""
 
     def __init__(self, *, json: bool) -> None:
-        self.console = Console(stderr=json, highlight=False)
+        console = Console(stderr=json, highlight=False)
+        self.console = console if console.is_terminal else Console(stderr=json, highlight=False, width=120)
         self._acts = 0
 
     def act(self, title: str) -> None:
         """A new act begins."""
         self._acts += 1
-        self.console.print(f"\n[bold]{self._acts}. {title}[/bold]")
+        self.console.print(f"\n[bold]{self._acts}. {title}[/bold]", soft_wrap=True)
 
     def say(self, text: str) -> None:
         """One line of what happened, indented below its act. Plain text: no markup is read in it."""
-        self.console.print("   " + text, markup=False)
+        self.console.print("   " + text, markup=False, soft_wrap=True)
 
     @contextmanager
     def progress(self, text: str, total: int) -> Iterator["Step"]:
@@ -59,7 +60,9 @@ class Telling:
         self.table("what", "instances", "data", "rate", "verdict", rows=rows)
         for outcome in outcomes:
             for finding in outcome.findings:
-                self.console.print(f"MISMATCH {outcome.title}: {finding}", style="bold red", markup=False)
+                self.console.print(
+                    f"MISMATCH {outcome.title}: {finding}", style="bold red", markup=False, soft_wrap=True
+                )
 
 
 class Step:
