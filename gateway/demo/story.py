@@ -18,7 +18,7 @@ from gateway.demo.running import RunningGateway
 from gateway.demo.sending import fetch_and_compare, send_all
 from gateway.demo.telling import Telling, size
 from gateway.demo.twin import twin
-from gateway.demo.verdicts import first_findings, said, second_findings
+from gateway.demo.verdicts import first_findings, outcome_of, said, second_findings
 
 _DCMTK_INSTANCES = 20
 
@@ -78,8 +78,8 @@ async def send(address: Address, material: Material, telling: Telling) -> tuple[
     began = time.monotonic()
     answers = await send_all(address, material.samples, telling)
     seconds = time.monotonic() - began
-    counts = Counter(answer.sample.expectation for answer in answers)
-    telling.say(", ".join(f"{counts[e]} {e.value}" for e in Expectation))
+    counts = Counter(outcome_of(answer) for answer in answers)
+    telling.say(", ".join(f"{count} {outcome}" for outcome, count in counts.most_common()))
     _tell_refusals(answers, telling)
     kept = [answer.sample for answer in answers if answer.acknowledged]
     length = sum(sample.length for sample in kept)

@@ -60,6 +60,17 @@ def said(answer: Answer) -> str:
     return f"{answer.status:04X}H {answer.comment}".rstrip()
 
 
+def outcome_of(answer: Answer) -> str:
+    """What came of it, without the words: for counting."""
+    if answer.acknowledged:
+        return "acknowledged (0000H)"
+    if answer.status == CONFLICTING:
+        return "conflicting (C0D1H)"
+    if answer.status is not None:
+        return "refused" if is_failure(answer.status) else f"answered {answer.status:04X}H"
+    return said(answer)
+
+
 def is_failure(status: int) -> bool:
     """Whether a C-STORE status is a failure (PS3.4 B.2.3); a warning would mean that the instance is kept."""
     return status >> 8 in range(0xA7, 0xAA) or status >> 12 == 0xC or status in range(0x0100, 0x0300)
