@@ -25,6 +25,9 @@ _TAGS = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID
 _DAMAGED = {
     "MR_truncated": "the pixel data is shorter than it says",
     "rtplan_truncated": "the file ends within an element",
+    "SC_rgb_jpeg": "named JPEG Baseline, which is Explicit VR, but its elements are Implicit VR",
+    "image_dfl": "a checksum and a length follow the deflated stream, which PS3.5 A.5 has no room for",
+    "SCImageStorage_Deflated": "a copy of image_dfl, with the same bytes after the deflated stream",
 }
 _NO_PATIENT = {
     "1.2.840.10008.5.1.4.39.1": "a colour palette belongs to no patient",

@@ -1,6 +1,8 @@
 """Foreign peers: pynetdicom as storage SCU and as C-GET SCU. They share no code with the gateway."""
 
+import socket
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +24,8 @@ from gateway.demo.compare import Fetched
 from gateway.demo.material import Sample
 
 TIMEOUT_SECONDS = 30.0
+_REST_SECONDS = 0.02
+"""Twenty rounds of pynetdicom's reactor."""
 _CONTEXTS_MAX = 120
 """PS3.8 9.3.2 allows 128 presentation contexts; a few stay free for the service's own."""
 
@@ -152,7 +156,7 @@ def associated(
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = TIMEOUT_SECONDS
     entity.connection_timeout = TIMEOUT_SECONDS
     contexts = [build_context(sop_class, transfer_syntax) for sop_class, transfer_syntax in pairs]
-    handlers: list[EventHandlerType] = []
+    handlers: list[EventHandlerType] = [(evt.EVT_CONN_OPEN, _without_delay)]
     if arrived:
         contexts.append(build_context(StudyRootQueryRetrieveInformationModelGet))
         handlers.append((evt.EVT_C_STORE, _receive, [arrived]))
@@ -165,10 +169,44 @@ def associated(
     if association.is_rejected or not association.acceptor.primitive:
         raise PeerError(f"{address.called} at {address.host}:{address.port} does not associate")
     try:
-        yield association
+        with _reactor_at_rest(association):
+            yield association
     finally:
         if association.is_established:
             association.release()
+
+
+def _without_delay(event: Event) -> None:
+    """Requests leave in several writes; without this, each waits 40 ms for an acknowledgement."""
+    transport = event.assoc.dul.socket
+    if transport is not None and transport.socket is not None:
+        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class _NeverSet(threading.Event):
+    """Stands in for the reactor's checkpoint while the reactor must not run."""
+
+    def set(self) -> None:
+        pass
+
+
+@contextmanager
+def _reactor_at_rest(association: Association) -> Iterator[None]:
+    """Keeps pynetdicom's reactor thread off the queue of messages while an SCU waits for its answers.
+
+    pynetdicom pauses it for each operation and lets it go after; when the next operation follows at once
+    and the peer answers within microseconds, the reactor may not have noticed yet that it is paused again,
+    takes the answer for a request, and drops it. Measured: one C-STORE in about 800.
+    """
+    checkpoint = association._reactor_checkpoint  # noqa: SLF001 - there is no other handle
+    checkpoint.clear()
+    time.sleep(_REST_SECONDS)
+    association._reactor_checkpoint = _NeverSet()  # noqa: SLF001
+    try:
+        yield
+    finally:
+        association._reactor_checkpoint = checkpoint  # noqa: SLF001
+        checkpoint.set()
 
 
 def _receive(event: Event, arrived: Callable[[Fetched], None]) -> int:
