@@ -68,7 +68,8 @@ async def crash(gateway: RunningGateway, address: Address, folder: Path, telling
     findings += await _complete(address, studies, rest, telling)
     instances = [sample for study in studies for sample in study]
     length = sum(sample.length for sample in instances)
-    return Outcome("crash and recovery", len(instances), length, time.monotonic() - began, tuple(findings))
+    seconds = time.monotonic() - began
+    return Outcome("crash and recovery", len(instances), length, seconds, findings=tuple(findings))
 
 
 def _studies(folder: Path) -> list[list[Sample]]:

@@ -111,7 +111,7 @@ def _tell_places(gateway: RunningGateway, place: Path, telling: Telling) -> None
             ("", f"{kuva} journal show {data}"),
             (
                 "",
-                f"{kuva} send {material} --to {to} --called KUVA",
+                f"{kuva} send {material}/made --to {to} --called KUVA",
             ),
         ]
     else:

@@ -45,4 +45,4 @@ async def fetch_and_compare(
         complaints = await asyncio.to_thread(peers.fetch, address, kept, arrived=arrived)
     seconds = time.monotonic() - began
     findings = (*complaints, *(str(m) for m in comparison.mismatches()))
-    return Outcome(title, comparison.instances, comparison.length, seconds, findings)
+    return Outcome(title, comparison.instances, comparison.length, seconds, seconds, findings)

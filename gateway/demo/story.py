@@ -83,7 +83,7 @@ async def send(address: Address, material: Material, telling: Telling) -> tuple[
     _tell_refusals(answers, telling)
     kept = [answer.sample for answer in answers if answer.acknowledged]
     length = sum(sample.length for sample in kept)
-    return Outcome("send", len(kept), length, seconds, first_findings(answers)), answers
+    return Outcome("send", len(kept), length, seconds, seconds, first_findings(answers)), answers
 
 
 def _tell_refusals(answers: Sequence[Answer], telling: Telling) -> None:
@@ -114,7 +114,7 @@ async def with_dcmtk(address: Address, folder: Path, telling: Telling) -> Outcom
     telling.act("The same with DCMTK: storescu sends a study, getscu fetches it")
     if absent := dcmtk.missing():
         telling.say(f"skipped: {absent} not installed (Debian: dcmtk)")
-        return Outcome("DCMTK (skipped: not installed)")
+        return Outcome("DCMTK, there and back", skipped=f"{absent} not installed")
     samples = await asyncio.to_thread(
         lambda: list(made.ct_series(folder / "material", "dcmtk", _DCMTK_INSTANCES))
     )
@@ -127,7 +127,9 @@ async def with_dcmtk(address: Address, folder: Path, telling: Telling) -> Outcom
     findings = [c for c in (*complaints, complaint) if c] + [str(m) for m in comparison.mismatches()]
     telling.say(f"{comparison.instances} instances, {size(comparison.length)}, {len(findings)} mismatches")
     seconds = time.monotonic() - began
-    return Outcome("DCMTK, there and back", comparison.instances, comparison.length, seconds, tuple(findings))
+    return Outcome(
+        "DCMTK, there and back", comparison.instances, comparison.length, seconds, findings=tuple(findings)
+    )
 
 
 def _take_all(comparison: Comparison, received: Sequence[Fetched]) -> None:
@@ -158,4 +160,4 @@ async def send_again(
             "element by element in another uncompressed transfer syntax"
         )
     length = sum(answer.sample.length for answer in acknowledged)
-    return Outcome("send again", len(acknowledged), length, seconds, tuple(findings))
+    return Outcome("send again", len(acknowledged), length, seconds, seconds, tuple(findings))

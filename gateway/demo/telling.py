@@ -34,7 +34,9 @@ class Telling:
             TextColumn("   {task.description}"), BarColumn(bar_width=30), MofNCompleteColumn(),
             TimeElapsedColumn(),
         )  # fmt: skip
-        with Progress(*columns, console=self.console, transient=True) as bar:
+        with Progress(
+            *columns, console=self.console, transient=True, disable=not self.console.is_terminal
+        ) as bar:
             yield Step(bar, text, total)
 
     def table(self, *columns: str, rows: Sequence[Sequence[str]], title: str = "") -> None:
@@ -52,12 +54,13 @@ class Telling:
                 f"{o.instances:,}",
                 size(o.length),
                 rate(o),
-                "mismatch" if o.findings else "as promised",
+                f"{o.seconds:.1f} s",
+                o.verdict,
             )
             for o in outcomes
         ]
         self.console.print()
-        self.table("what", "instances", "data", "rate", "verdict", rows=rows)
+        self.table("what", "instances", "data", "rate", "took", "verdict", rows=rows)
         for outcome in outcomes:
             for finding in outcome.findings:
                 self.console.print(
@@ -83,5 +86,5 @@ def size(length: int) -> str:
 
 
 def rate(outcome: Outcome) -> str:
-    """Instances a second, the foreign peer's own time included; "" where there is nothing to divide."""
-    return f"{outcome.instances / outcome.seconds:,.0f}/s" if outcome.instances and outcome.seconds else ""
+    """Instances a second, the foreign peer's own time included; "" where that says nothing."""
+    return f"{outcome.instances / outcome.transfer_seconds:,.0f}/s" if outcome.transfer_seconds else ""

@@ -49,9 +49,9 @@ async def twin(
     telling.say(
         f"the first one, and its study of {len(study)}, came back: {len(fetched.findings)} mismatches"
     )
-    return Outcome(
-        "conflicting twin", 1, original.length, time.monotonic() - began, (*findings, *fetched.findings)
-    )
+    seconds = time.monotonic() - began
+    findings += fetched.findings
+    return Outcome("conflicting twin", 1, original.length, seconds, findings=tuple(findings))
 
 
 def _original(kept: Sequence[Sample]) -> Sample:

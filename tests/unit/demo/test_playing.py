@@ -11,7 +11,7 @@ from gateway.demo import playing
 from gateway.demo.outcome import Outcome
 from gateway.demo.running import GatewayFailed
 
-GOOD, BAD = Outcome("good", 3, 100, 1.0), Outcome("bad", 3, 100, 1.0, ("a [flipped] byte",))
+GOOD, BAD = Outcome("good", 3, 100, 1.0), Outcome("bad", 3, 100, 1.0, findings=("a [flipped] byte",))
 
 
 def played(*outcomes: Outcome | GatewayFailed) -> object:
