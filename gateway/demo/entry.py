@@ -13,7 +13,7 @@ def demo(
     folder: Annotated[
         Path | None,
         typer.Option(
-            help="Where everything goes; kept at the end. Without: a temporary one, removed at the end."
+            help="Where everything goes; kept at the end. Without: a temporary one, removed if all goes well."
         ),
     ] = None,
     as_json: Annotated[

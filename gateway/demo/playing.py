@@ -37,7 +37,11 @@ async def perform(*, keep: bool, folder: Path | None, as_json: bool) -> int:
         trouble = str(error)
     finally:
         stopped = await _leave(
-            gateway, place, telling, keep=keep and not trouble, keep_folder=folder is not None
+            gateway,
+            place,
+            telling,
+            keep=keep and not trouble,
+            keep_folder=folder is not None or bool(trouble) or any(o.findings for o in outcomes),
         )
     trouble = trouble or stopped
     telling.summary(outcomes)

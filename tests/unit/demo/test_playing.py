@@ -59,3 +59,15 @@ async def test_a_folder_that_holds_an_archive_is_not_touched(tmp_path: Path) -> 
     (tmp_path / "data").mkdir()
     with pytest.raises(typer.BadParameter):
         await playing.perform(keep=False, folder=tmp_path, as_json=False)
+
+
+@pytest.mark.parametrize(("outcome", "stays"), [(GOOD, False), (BAD, True)])
+async def test_the_temporary_folder_stays_only_as_evidence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, outcome: Outcome, stays: bool
+) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    monkeypatch.setattr(playing, "play", played(outcome))
+    monkeypatch.setattr(playing.tempfile, "mkdtemp", lambda **_: str(place))
+    await playing.perform(keep=False, folder=None, as_json=False)
+    assert place.exists() is stays
