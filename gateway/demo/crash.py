@@ -19,6 +19,7 @@ from gateway.demo.telling import Telling, size
 ASSOCIATIONS = 4
 INSTANCES = 150
 """Of each association's study."""
+LOAD_SECONDS_MAX = 120.0
 KILL_AFTER = 250
 """Acknowledgements, of all associations together."""
 
@@ -30,6 +31,7 @@ class Load:
     acknowledged: list[Sample] = field(default_factory=list)
     unanswered: list[Sample] = field(default_factory=list)
     refused: list[Answer] = field(default_factory=list)
+    slow: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -55,6 +57,8 @@ async def crash(gateway: RunningGateway, address: Address, folder: Path, telling
     telling.say(
         f"killed after {len(load.acknowledged)} acknowledgements; {len(rest)} unanswered or not yet sent"
     )
+    if load.slow:
+        findings.append(f"only {len(load.acknowledged)} acknowledgements in {LOAD_SECONDS_MAX:g} s")
     if not rest:
         findings.append("the load was over before the kill: nothing was shown")
     listening = await gateway.start()
@@ -97,11 +101,19 @@ async def _load_and_kill(
         async with asyncio.TaskGroup() as group:
             for study in studies:
                 group.create_task(asyncio.to_thread(_send, address, study, heard, load))
-            async with asyncio.timeout(120):
-                await enough.wait()
+            load.slow = not await _within(LOAD_SECONDS_MAX, enough)
             await gateway.kill()
             load.stop.set()
     return load
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Whether the event came in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 def _send(address: Address, study: Sequence[Sample], heard: object, load: Load) -> None:

@@ -29,10 +29,11 @@ async def perform(*, keep: bool, folder: Path | None, as_json: bool) -> int:
     place = await asyncio.to_thread(_place, folder)
     gateway = RunningGateway(place / "data")
     outcomes: list[Outcome] = []
-    trouble = ""
+    trouble, finished = "", False
     try:
         async for outcome in play(gateway, place, telling):
             outcomes.append(outcome)  # noqa: PERF401 - what was shown before it broke off is told too
+        finished = True
     except (GatewayFailed, PeerError) as error:
         trouble = str(error)
     finally:
@@ -40,7 +41,7 @@ async def perform(*, keep: bool, folder: Path | None, as_json: bool) -> int:
             gateway,
             place,
             telling,
-            keep=keep and not trouble,
+            keep=keep and finished,
             keep_folder=folder is not None or bool(trouble) or any(o.findings for o in outcomes),
         )
     trouble = trouble or stopped
