@@ -15,8 +15,15 @@ from rich.table import Table
 from gateway.errors import GatewayError, JournalRotError, SettingsError
 from gateway.settings import Settings, load
 
-output = Console(highlight=False)
-complaint = Console(stderr=True, highlight=False)
+WIDTH_ELSEWHERE = 250
+"""Columns where nobody looks: pipes and files, in which a folded UID is of no use."""
+
+output = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_ELSEWHERE)
+complaint = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDTH_ELSEWHERE)
+
+
+UID_WIDTH = 44
+"""Most UIDs; longer ones are folded on a narrow terminal, never cut."""
 
 
 class Exit(IntEnum):
@@ -93,7 +100,10 @@ def table(*columns: str, title: str | None = None) -> Table:
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
         made.add_column(
-            column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"
+            column.removeprefix(">"),
+            justify="right" if column.startswith(">") else "left",
+            overflow="fold",
+            min_width=UID_WIDTH if column.endswith("UID") else None,
         )
     return made
 

@@ -216,7 +216,7 @@ class Association(asyncio.BufferedProtocol):
                     await self._writable.wait()
             except TimeoutError:
                 self.cut("the peer takes nothing")
-        if self.phase is Phase.LOST:
+        if self.phase in (Phase.CLOSING, Phase.LOST):
             raise AssociationAbortedError(self.why_ended)
 
     def set_idle_seconds(self, seconds: float) -> None:

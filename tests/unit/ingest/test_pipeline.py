@@ -1,0 +1,145 @@
+"""The pipeline: wake-ups go to their associations, flushes land in order and again until they do."""
+
+import asyncio
+import os
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+from gateway.errors import CatalogueUnavailableError
+from gateway.ingest import pipeline as room
+from gateway.ingest.pipeline import Pipeline
+from gateway.model.batch import Flush, Known
+
+NODE, VAULT = UUID(int=7), UUID(int=8)
+
+
+class Journal:
+    """A journal that is told what happened."""
+
+    identifier = NODE
+
+    def __init__(self) -> None:
+        self.wake_fd, self._signal = os.pipe()
+        self.wakes: list[Any] = []
+        self.flushes: list[Any] = []
+        self.landings: list[tuple[int, int]] = []
+        self.opened: list[str] = []
+        self.failed: list[str] = []
+
+    def say(self, **what: Any) -> None:
+        wake = {
+            "opening": [],
+            "resume": [],
+            "output": [],
+            "closed_instances": 0,
+            "journal_stopped": None,
+        } | what
+        self.wakes.append(SimpleNamespace(**wake))
+        os.write(self._signal, b"x")
+
+    def drain(self) -> Any:
+        os.read(self.wake_fd, 1)
+        return self.wakes.pop(0)
+
+    async def take_flush(self) -> Any:
+        return self.flushes[0] if self.flushes else None
+
+    def landed(self, epoch: int, through: int) -> None:
+        assert (self.flushes[0].epoch, self.flushes[0].through) == (epoch, through)
+        self.flushes.pop(0)
+        self.landings.append((epoch, through))
+
+    def evict(self, now: int) -> None:
+        assert now > 0
+
+    async def study_opened(self, vault: UUID, study: str, known: Known) -> None:
+        self.opened.append(study)
+
+    def study_failed(self, vault: UUID, study: str) -> None:
+        self.failed.append(study)
+
+
+class Catalogue:
+    """A catalogue that can be away."""
+
+    def __init__(self) -> None:
+        self.away = 0
+        self.flushes: list[Flush] = []
+
+    async def land(self, flush: Flush) -> int:
+        if self.away:
+            self.away -= 1
+            raise CatalogueUnavailableError("away")
+        self.flushes.append(flush)
+        return 0
+
+    async def known(self, vault: UUID, study: str) -> Known:
+        if self.away:
+            raise CatalogueUnavailableError("away")
+        return Known()
+
+    async def upkeep(self) -> None:
+        return None
+
+
+def flush(epoch: int, through: int) -> Any:
+    return SimpleNamespace(epoch=epoch, through=through, batches=[], quarantined=[])
+
+
+async def run(journal: Journal, catalogue: Catalogue, *, lines: dict[int, Any] | None = None) -> Pipeline:
+    """Runs until everything that is closed has landed."""
+    made = Pipeline(journal, catalogue, (lines or {}).get, [(1, 5)])  # type: ignore[arg-type]
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        tasks.create_task(made.run())
+        while journal.flushes or journal.wakes or made.behind:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        made.finish()
+    return made
+
+
+async def test_flushes_land_in_order_each_after_what_landed_before(monkeypatch: Any):
+    monkeypatch.setattr(room, "GATHER_SECONDS", 0.0)
+    journal, catalogue = Journal(), Catalogue()
+    journal.flushes = [flush(1, 9), flush(2, 3), flush(2, 8)]
+    await run(journal, catalogue)
+    assert [(f.epoch, f.after, f.through) for f in catalogue.flushes] == [(1, 5, 9), (2, 0, 3), (2, 3, 8)]
+    assert journal.landings == [(1, 9), (2, 3), (2, 8)]
+
+
+async def test_what_did_not_land_is_landed_again(monkeypatch: Any):
+    monkeypatch.setattr(room, "GATHER_SECONDS", 0.0)
+    monkeypatch.setattr(room, "RETRY_SECONDS_LEAST", 0.01)
+    journal, catalogue = Journal(), Catalogue()
+    catalogue.away = 3
+    journal.flushes = [flush(2, 3)]
+    made = await run(journal, catalogue)
+    assert journal.landings == [(2, 3)]
+    assert not made.behind
+
+
+async def test_output_and_resumption_reach_their_association_and_nobody_else():
+    journal = Journal()
+    heard: list[Any] = []
+    line = SimpleNamespace(write=heard.append, resume=lambda: heard.append("resume"))
+    journal.say(output=[(1, b"one"), (2, b"gone"), (1, b"two")], resume=[1, 2])
+    await run(journal, Catalogue(), lines={1: line})
+    assert heard == [b"one", b"two", "resume"]
+
+
+async def test_a_study_that_opens_is_asked_for_once_and_failed_if_nobody_answers():
+    journal, catalogue = Journal(), Catalogue()
+    journal.say(opening=[SimpleNamespace(vault=VAULT.bytes, study="1.2")])
+    await run(journal, catalogue)
+    assert (journal.opened, journal.failed) == (["1.2"], [])
+    catalogue.away = 1_000
+    journal.say(opening=[SimpleNamespace(vault=VAULT.bytes, study="1.3")])
+    await run(journal, catalogue)
+    assert (journal.opened, journal.failed) == (["1.2"], ["1.3"])
+
+
+async def test_a_journal_that_stopped_is_remembered():
+    journal = Journal()
+    journal.say(journal_stopped="a write failed")
+    assert (await run(journal, Catalogue())).stopped == "a write failed"
