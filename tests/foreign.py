@@ -11,6 +11,7 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import build_context, build_role
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet
 
+from gateway.demo.peers import _reactor_at_rest, _without_delay
 from tests.gateway_process import GatewayProcess
 from tests.instances import Instance
 
@@ -43,12 +44,7 @@ def associated(
         wanted = {sop_class for sop_class, _ in kinds} if roles is None else set(roles)
         negotiated = [build_role(sop_class, scp_role=True) for sop_class in sorted(wanted)]
 
-    def take(event: evt.Event) -> int:
-        request = event.request
-        if received is not None:
-            received[str(request.AffectedSOPInstanceUID)] = request.DataSet.getvalue()
-        return 0x0000
-
+    handlers = [(evt.EVT_C_STORE, _take, [received]), (evt.EVT_CONN_OPEN, _without_delay)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         association = entity.associate(
@@ -58,13 +54,24 @@ def associated(
             ae_title=called,
             ext_neg=negotiated,
             max_pdu=maximum_pdu,
-            evt_handlers=[(evt.EVT_C_STORE, take)],
+            evt_handlers=handlers,
         )
-    try:
+    if not association.is_established:
         yield association
+        return
+    try:
+        with _reactor_at_rest(association):
+            yield association
     finally:
         if association.is_established:
             association.release()
+
+
+def _take(event: evt.Event, received: dict[str, bytes] | None) -> int:
+    request = event.request
+    if received is not None:
+        received[str(request.AffectedSOPInstanceUID)] = request.DataSet.getvalue()
+    return 0x0000
 
 
 def store(

@@ -1,7 +1,9 @@
 """DCMTK as a second foreign peer, where it is installed: storescu sends, getscu fetches bit by bit."""
 
 import asyncio
+import os
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +17,14 @@ SECONDS_MAX = 60.0
 
 def missing() -> str:
     """The names of the tools that are not installed, "" if none."""
-    return " and ".join(tool for tool in ("storescu", "getscu") if shutil.which(tool) is None)
+    return " and ".join(tool for tool in ("storescu", "getscu") if found(tool) is None)
+
+
+def found(tool: str) -> str | None:
+    """Where DCMTK's tool is: pynetdicom installs scripts of the same names beside the interpreter."""
+    ours = Path(sys.executable).parent
+    folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if Path(folder) != ours]
+    return shutil.which(tool, path=os.pathsep.join(folders))
 
 
 async def store(address: Address, samples: Sequence[Sample]) -> str:
@@ -51,8 +60,11 @@ def _received(folder: Path) -> list[Fetched]:
 
 
 async def _run(*command: str) -> str:
+    program = found(command[0])
+    if program is None:
+        return f"{command[0]} is not installed"
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        program, *command[1:], stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     try:
         async with asyncio.timeout(SECONDS_MAX):
