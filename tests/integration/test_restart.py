@@ -1,6 +1,8 @@
 """Ends: SIGTERM drains, SIGKILL loses nothing that was acknowledged."""
 
-import threading
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.foreign import associated, get, identifier, store
+from tests.foreign import get, identifier
 from tests.gateway_process import CommandFailedError, GatewayProcess, eventually
 from tests.instances import CT, EXPLICIT, Instance, ct, study_of
 from tests.raw_peer import P_DATA, RawPeer, c_store_rq, p_data, us
@@ -31,31 +33,34 @@ def whole(gateway: GatewayProcess, study: list[Instance]) -> dict[str, Any] | No
 def test_sigkill_in_the_middle_of_a_load_keeps_all_that_was_acknowledged(
     another_gateway: Make, tmp_path: Path
 ):
-    gateway = another_gateway()
-    study = study_of(200, side=64)
-    acknowledged: list[Instance] = []
-
-    def load() -> None:
-        with associated(gateway, [(CT, EXPLICIT)], timeout=3) as association:
-            for one in study:
-                try:
-                    if association.send_c_store(one.write(tmp_path)).get("Status") == 0:
-                        acknowledged.append(one)
-                except RuntimeError:
-                    return
-
-    sender = threading.Thread(target=load)
-    sender.start()
-    eventually(lambda: len(acknowledged) >= 40, 30)
-    gateway.kill()
-    sender.join(60)
-    assert 40 <= len(acknowledged) < len(study), "killed before or after the load, not within"
-    gateway.start()
-    kept = {one.sop_instance: one.data_set for one in acknowledged}
-    eventually(lambda: kept.items() <= fetched(gateway, study[0].study).items(), 10)
-    assert {answer.Status for answer in store(gateway, study, tmp_path)} == {0}
+    gateway, resume = another_gateway(), tmp_path / "acknowledged"
+    study = study_of(1_500)
+    (tmp_path / "in").mkdir()
+    for one in study:
+        one.write(tmp_path / "in")
+    command = [sys.executable, "-m", "gateway", "send", str(tmp_path / "in"), "--resume", str(resume)]
+    to = f"127.0.0.1:{gateway.dicom_port}"
+    with subprocess.Popen(
+        [*command, "--to", to], env=gateway.environment, stdout=subprocess.DEVNULL
+    ) as sender:
+        eventually(lambda: acknowledged(resume), 30)
+        gateway.kill()
+        time.sleep(0.3)
+        before = acknowledged(resume)
+        assert 0 < len(before) < len(study), "killed before or after the load, not within"
+        gateway.start()
+        assert sender.wait(60) == 0, "the sender did not go on by itself"
     shown = eventually(lambda: whole(gateway, study), 10)
     assert shown["study"]["instances"] == len(study)
+    kept = fetched(gateway, study[0].study)
+    assert before <= kept.keys()
+    assert kept == {one.sop_instance: one.data_set for one in study}
+
+
+def acknowledged(resume: Path) -> set[str]:
+    """SOP Instance UIDs of the whole lines of a resume list."""
+    lines = resume.read_bytes().split(b"\n")[:-1] if resume.exists() else []
+    return {json.loads(line)["sop_instance"] for line in lines}
 
 
 def test_sigterm_lets_the_instance_under_way_finish_and_catalogues_it(another_gateway: Make, tmp_path: Path):
