@@ -54,30 +54,14 @@ class Metrics:
     """Stop 1, door: transport connections, by `outcome` (accepted, rejected, aborted, timed_out)."""
     contexts: Counter = field(init=False)
     """Stop 2, negotiation: presentation contexts answered, by `result` (0 to 4, PS3.8 9.3.3.2)."""
-    permits: Counter = field(init=False)
-    """Stop 3, permit: C-STORE-RQ seen, by `outcome` (granted, refused)."""
-    bytes_received: Counter = field(init=False)
-    """Stop 4, journal: bytes of data sets taken in."""
-    verdicts: Counter = field(init=False)
-    """Stop 5, judgement: instances, by `verdict` (kept, identical, equivalent, quarantined, refused)."""
-    responses: Counter = field(init=False)
-    """Stop 6, answer: C-STORE-RSP, by `status` (four hexadecimal digits)."""
     catalogued: Counter = field(init=False)
     """Stop 7, catalogue: instances that landed."""
-    volumes: Counter = field(init=False)
-    """Stop 8, volume: volumes, by `state` (planned, stored, verified, sealed, abandoned)."""
-    deliveries: Counter = field(init=False)
-    """Stop 9, telling others: deliveries, by `kind` and `outcome`."""
     retrieved: Counter = field(init=False)
     """Stop 10, retrieval: instances sent, by `service` and `outcome`."""
 
     associations_open: Gauge = field(init=False)
-    catalogue_behind: Gauge = field(init=False)
-    """Positions of this node that are answered and not yet catalogued."""
     journal_fill: Gauge = field(init=False)
     """Fill of the journal, 0 to 1."""
-    incidents_open: Gauge = field(init=False)
-    """Open incidents, by `kind`."""
     landing_seconds: Histogram = field(init=False)
     """Time of one landing, arbitration included."""
     loop_lag_seconds: Histogram = field(init=False)
@@ -102,18 +86,10 @@ class Metrics:
 _METRICS: tuple[tuple[str, type[Counter] | type[Gauge], str, tuple[str, ...]], ...] = (
     ("associations", Counter, "Transport connections by outcome.", ("outcome",)),
     ("contexts", Counter, "Presentation contexts answered by result.", ("result",)),
-    ("permits", Counter, "C-STORE requests by whether they might be read.", ("outcome",)),
-    ("bytes_received", Counter, "Bytes of data sets taken in.", ()),
-    ("verdicts", Counter, "Instances judged by verdict.", ("verdict",)),
-    ("responses", Counter, "C-STORE responses by status.", ("status",)),
     ("catalogued", Counter, "Instances that landed in the catalogue.", ()),
-    ("volumes", Counter, "Volumes by state reached.", ("state",)),
-    ("deliveries", Counter, "Deliveries to other systems.", ("kind", "outcome")),
     ("retrieved", Counter, "Instances sent back.", ("service", "outcome")),
     ("associations_open", Gauge, "Associations open now.", ()),
-    ("catalogue_behind", Gauge, "Instances answered and not yet catalogued.", ()),
     ("journal_fill", Gauge, "Fill of the journal, 0 to 1.", ()),
-    ("incidents_open", Gauge, "Open incidents by kind.", ("kind",)),
 )
 
 

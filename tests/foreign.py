@@ -11,7 +11,7 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import build_context, build_role
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet
 
-from gateway.demo.peers import _reactor_at_rest, _without_delay
+from gateway.demo.peers import reactor_at_rest, without_delay
 from tests.gateway_process import GatewayProcess
 from tests.instances import Instance
 
@@ -44,7 +44,7 @@ def associated(
         wanted = {sop_class for sop_class, _ in kinds} if roles is None else set(roles)
         negotiated = [build_role(sop_class, scp_role=True) for sop_class in sorted(wanted)]
 
-    handlers = [(evt.EVT_C_STORE, _take, [received]), (evt.EVT_CONN_OPEN, _without_delay)]
+    handlers = [(evt.EVT_C_STORE, _take, [received]), (evt.EVT_CONN_OPEN, without_delay)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         association = entity.associate(
@@ -60,11 +60,12 @@ def associated(
         yield association
         return
     try:
-        with _reactor_at_rest(association):
+        with reactor_at_rest(association):
             yield association
     finally:
         if association.is_established:
             association.release()
+        _close(association)
 
 
 def _take(event: evt.Event, received: dict[str, bytes] | None) -> int:
@@ -72,6 +73,13 @@ def _take(event: evt.Event, received: dict[str, bytes] | None) -> int:
     if received is not None:
         received[str(request.AffectedSOPInstanceUID)] = request.DataSet.getvalue()
     return 0x0000
+
+
+def _close(association: Association) -> None:
+    """pynetdicom leaves the socket of an association that the peer ended to the garbage collector."""
+    transport = association.dul.socket
+    if transport is not None and transport.socket is not None:
+        transport.socket.close()
 
 
 def store(

@@ -156,7 +156,7 @@ def associated(
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = TIMEOUT_SECONDS
     entity.connection_timeout = TIMEOUT_SECONDS
     contexts = [build_context(sop_class, transfer_syntax) for sop_class, transfer_syntax in pairs]
-    handlers: list[EventHandlerType] = [(evt.EVT_CONN_OPEN, _without_delay)]
+    handlers: list[EventHandlerType] = [(evt.EVT_CONN_OPEN, without_delay)]
     if arrived:
         contexts.append(build_context(StudyRootQueryRetrieveInformationModelGet))
         handlers.append((evt.EVT_C_STORE, _receive, [arrived]))
@@ -169,14 +169,14 @@ def associated(
     if association.is_rejected or not association.acceptor.primitive:
         raise PeerError(f"{address.called} at {address.host}:{address.port} does not associate")
     try:
-        with _reactor_at_rest(association):
+        with reactor_at_rest(association):
             yield association
     finally:
         if association.is_established:
             association.release()
 
 
-def _without_delay(event: Event) -> None:
+def without_delay(event: Event) -> None:
     """Requests leave in several writes; without this, each waits 40 ms for an acknowledgement."""
     transport = event.assoc.dul.socket
     if transport is not None and transport.socket is not None:
@@ -191,7 +191,7 @@ class _NeverSet(threading.Event):
 
 
 @contextmanager
-def _reactor_at_rest(association: Association) -> Iterator[None]:
+def reactor_at_rest(association: Association) -> Iterator[None]:
     """Keeps pynetdicom's reactor thread off the queue of messages while an SCU waits for its answers.
 
     pynetdicom pauses it for each operation and lets it go after; when the next operation follows at once

@@ -12,11 +12,11 @@ from gateway.catalogue import Catalogue
 from gateway.errors import CatalogueError, UnavailableError
 from gateway.ingest.duplicates import StudyOpener
 from gateway.ingest.landing import flush_of
-from gateway.journal import Journal
+from gateway.journal import FLUSH_INSTANCES_MAX, Journal
 
 log = structlog.get_logger(__name__)
 
-GATHER_SECONDS = 0.15
+GATHER_SECONDS = 0.25
 """From the first closed instance to the flush that lands it: well below a second, when it must be found."""
 RETRY_SECONDS_LEAST, RETRY_SECONDS_MOST = 0.25, 10.0
 UPKEEP_SECONDS = 60.0
@@ -105,6 +105,8 @@ class Pipeline:
             self._closed.clear()
             last = self._finishing.is_set()
             while await self._land_once():
+                pass
+            if not self.behind:
                 pause = RETRY_SECONDS_LEAST
             if last:
                 return
@@ -123,11 +125,14 @@ class Pipeline:
             pass
 
     async def _land_once(self) -> bool:
-        """Lands one flush; False if there was none or it failed."""
+        """Lands one flush; True if more waits behind it: it was full, or of an earlier epoch. What trickles in
+        meanwhile waits for the next gathering: small flushes are small batches in the catalogue for ever."""
         core = await self._journal.take_flush()
         if core is None:
             self.behind = False
             return False
+        instances = sum(batch.instances for batch in core.batches) + len(core.quarantined)
+        more = instances >= FLUSH_INSTANCES_MAX or core.epoch != self._journal.epoch
         try:
             await self._land(core)
         except (UnavailableError, CatalogueError) as error:
@@ -140,7 +145,7 @@ class Pipeline:
             )
             return False
         self.behind = False
-        return True
+        return more
 
     async def _land(self, core: _core.Flush) -> None:
         began = time.monotonic()

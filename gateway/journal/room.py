@@ -11,6 +11,8 @@ from gateway.model.identifiers import NodeId, StudyUid, VaultId
 from gateway.model.instance import ReceiveId
 
 BLOCK_POOL_BYTES = 64 << 20
+FLUSH_INSTANCES_MAX = 20_000
+"""Instances landed in one transaction."""
 """Blocks shared by all associations on their way to the journal; when they are out, sockets wait."""
 LOCATOR_KEY_LENGTH = 16
 
@@ -111,7 +113,7 @@ class Journal:
 
     async def take_flush(self) -> _core.Flush | None:
         """Everything closed and not yet landed, oldest epoch first; the same again until `landed`."""
-        return await asyncio.to_thread(self._node.take_flush)
+        return await asyncio.to_thread(self._node.take_flush, FLUSH_INSTANCES_MAX)
 
     def landed(self, epoch: int, through: int) -> None:
         """The catalogue has it."""
