@@ -33,6 +33,7 @@ __all__ = [
     "ProposedContextSpec",
     "Quarantined",
     "Recovery",
+    "Refused",
     "ReleaseRequested",
     "Released",
     "Role",
@@ -332,8 +333,8 @@ class Recovery:
     quarantined: int
     damaged: list[tuple[int, int, str]]
     """(epoch, position, why) of closing records that point at bytes the power cut took."""
-    torn_bytes: int
-    """What a power cut left half written, and nobody was told of."""
+    unwritten_bytes: int
+    """Behind the last durable record: never written, or torn by a power cut; nobody was told of it."""
     segments: int
     epoch_highest: int
     seconds: float
@@ -361,6 +362,18 @@ class StudyOpening:
     study: str
 
 @final
+class Refused:
+    """An instance that was refused, for the log: never a value of its data set."""
+
+    association: int
+    sop_instance: str
+    """As the command says it."""
+    code: str
+    """Stable name of the rule."""
+    status: int
+    comment: str
+
+@final
 class Wake:
     """What `Node.drain` found."""
 
@@ -371,6 +384,8 @@ class Wake:
     """(association number, bytes to write), in order."""
     closed_instances: int
     """Closed since the last drain: something for `take_flush`."""
+    refused: list[Refused]
+    """At most 100; the counters have them all."""
     journal_stopped: str | None
 
 @final

@@ -64,7 +64,7 @@ async def recover(journal: Journal, start: NodeStart) -> None:
     found = journal.recovery
     log.info(
         "journal recovered", instances=found.instances, quarantined=found.quarantined,
-        torn_bytes=found.torn_bytes, segments=found.segments, seconds=round(found.seconds, 3),
+        unwritten_bytes=found.unwritten_bytes, segments=found.segments, seconds=round(found.seconds, 3),
     )  # fmt: skip
     for epoch, position, why in found.damaged:
         log.error("an instance lost bytes to a power cut", epoch=epoch, position=position, reason=why)

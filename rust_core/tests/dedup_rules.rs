@@ -167,6 +167,18 @@ fn beyond_the_limit_the_longest_quiet_study_is_closed_first() {
 }
 
 #[test]
+fn beyond_the_limit_of_idle_studies_the_longest_quiet_is_closed_first() {
+    let limits = DuplicatesLimits { idle_studies_max: 1, ..DuplicatesLimits::default() };
+    let mut table = DuplicatesTable::new(NODE, limits);
+    for (study, now) in [("1", 10), ("2", 5), ("3", 7)] {
+        table.touch(&key(study), now);
+        table.opened(&key(study), Vec::new());
+    }
+    assert_eq!(table.evict(11, |_| true), 2);
+    assert_eq!(table.touch(&key("1"), 11), Opening::Open);
+}
+
+#[test]
 fn a_study_stays_open_until_its_records_are_catalogued() {
     let mut table = table();
     open(&mut table, "1", Vec::new());

@@ -159,6 +159,37 @@ fn everything_acknowledged_is_there_after_a_power_cut() {
 }
 
 #[test]
+fn a_failed_write_is_no_acknowledgement_and_what_is_here_already_stays_identical() {
+    let rig = Rig::new();
+    let mut sender = rig.sender();
+    let (first, second) = (Sample::new("1.2.3", 1, 5000), Sample::new("1.2.3", 2, 300_000));
+    sender.send(&first);
+    assert_eq!(sender.status(), SUCCESS);
+    rig.fail_next_write();
+    for _ in 0..2 {
+        sender.send(&second);
+        assert_eq!(sender.status(), OUT_OF_RESOURCES, "not retried into success");
+    }
+    sender.send(&first);
+    assert_eq!(sender.status(), SUCCESS, "nothing new to keep");
+    sender.send(&first.with_last_bit_flipped());
+    assert_eq!(sender.status(), CONFLICTING_CONTENT);
+    assert_eq!(rig.read_back(&first), first.data_set);
+    let told = rig.refused();
+    assert!(told[..2].iter().all(|code| code.starts_with("journal-")), "{told:?}");
+    assert_eq!(told[2..], ["conflicting-content"]);
+}
+
+#[test]
+fn the_study_of_an_instance_with_a_bad_uid_is_never_asked_for() {
+    let rig = Rig::new();
+    let mut sender = rig.sender();
+    sender.send(&Sample::new("1..3", 1, 300_000));
+    assert_eq!(sender.status() & 0xF000, 0xC000);
+    assert_eq!(rig.counter("studies_opened"), 0);
+}
+
+#[test]
 fn closed_instances_are_given_to_the_catalogue_once_in_the_order_of_their_receive_ids() {
     let rig = Rig::new();
     let mut sender = rig.sender();

@@ -11,6 +11,7 @@ from prometheus_client import generate_latest
 
 from gateway.telemetry import Metrics, set_up_log, watch_loop
 
+
 def test_what_python_sees_of_an_instance_is_counted_by_its_stop() -> None:
     metrics = Metrics()
     metrics.retrieved.labels(service="c-get", outcome="completed").inc()

@@ -10,6 +10,7 @@ use kuva_core::dedup::{DuplicatesLimits, DuplicatesTable, Known, KnownContent, O
 use kuva_core::index;
 use kuva_core::instance::{Microseconds, NodeId, ReceiveId, StudyKey, VaultId, Verdict};
 use kuva_core::intake::landing::Closed;
+use kuva_core::intake::wake;
 use kuva_core::intake::{Intake, IntakeSettings};
 use kuva_core::journal::{self, FileMedium, Journal, JournalConfig, JournalState};
 use pyo3::exceptions::PyValueError;
@@ -26,7 +27,7 @@ pub struct Recovery {
     instances: usize,
     quarantined: usize,
     damaged: Vec<(u32, u64, String)>,
-    torn_bytes: u64,
+    unwritten_bytes: u64,
     segments: u32,
     epoch_highest: u32,
     seconds: f64,
@@ -58,7 +59,18 @@ pub struct Wake {
     resume: Vec<u64>,
     output: Vec<(u64, Py<PyBytes>)>,
     closed_instances: u64,
+    refused: Vec<Py<Refused>>,
     journal_stopped: Option<String>,
+}
+
+/// See the stub.
+#[pyclass(frozen, get_all, module = "gateway._core")]
+pub struct Refused {
+    association: u64,
+    sop_instance: String,
+    code: &'static str,
+    status: u16,
+    comment: String,
 }
 
 /// See the stub.
@@ -143,12 +155,14 @@ impl Node {
             let vault = PyBytes::new(py, &key.vault.0).unbind();
             Py::new(py, StudyOpening { vault, study: key.study.to_string() })
         });
+        let refused = pile.refused.into_iter().map(|refused| Py::new(py, self::refused(refused)));
         let output = pile.output.into_iter();
         Ok(Wake {
             opening: opening.collect::<PyResult<_>>()?,
             resume: pile.resume.into_iter().collect(),
             output: output.map(|(n, bytes)| (n, PyBytes::new(py, &bytes).unbind())).collect(),
             closed_instances: pile.closed,
+            refused: refused.collect::<PyResult<_>>()?,
             journal_stopped: pile.stopped,
         })
     }
@@ -312,6 +326,16 @@ fn equivalent((sop_instance, digest, syntax, class): &EquivalentContent) -> PyRe
     Ok(Known { sop_instance, content, origin: Origin::Equivalent, disputed: false })
 }
 
+fn refused(refused: wake::Refused) -> Refused {
+    Refused {
+        association: refused.association,
+        sop_instance: refused.sop_instance.to_string(),
+        code: refused.refusal.code,
+        status: refused.refusal.status,
+        comment: refused.refusal.comment,
+    }
+}
+
 fn difference(found: dataset::Difference) -> Difference {
     let kind = match found.kind {
         DifferenceKind::Added => "added",
@@ -350,7 +374,7 @@ fn describe(recovery: &journal::Recovery, seconds: f64) -> Recovery {
         instances: recovery.instances.len() - quarantined,
         quarantined,
         damaged: recovery.damaged.iter().map(damage).collect(),
-        torn_bytes: recovery.torn_bytes,
+        unwritten_bytes: recovery.torn_bytes,
         segments: recovery.segments,
         epoch_highest: recovery.epoch_highest,
         seconds,

@@ -18,12 +18,14 @@ pub struct DuplicatesLimits {
     pub quiet: Microseconds,
     /// Entries told by the catalogue beyond which `evict` closes studies before they are quiet.
     pub told_entries_max: usize,
+    /// Idle open studies beyond which `evict` closes the longest quiet: senders choose the UIDs.
+    pub idle_studies_max: usize,
 }
 
 impl Default for DuplicatesLimits {
     /// Ten minutes, and 500 000 entries (about 50 MB).
     fn default() -> Self {
-        Self { quiet: 10 * 60 * 1_000_000, told_entries_max: 500_000 }
+        Self { quiet: 10 * 60 * 1_000_000, told_entries_max: 500_000, idle_studies_max: 20_000 }
     }
 }
 
@@ -252,11 +254,12 @@ impl DuplicatesTable {
             .collect();
         candidates.sort_unstable_by_key(|(touched, _)| Reverse(*touched));
         let mut closed = 0;
+        let crowd = candidates.len().saturating_sub(self.limits.idle_studies_max);
         while let Some((touched, key)) = candidates.pop() {
             let Some(study) = self.studies.get_mut(&key) else { continue };
             let done = now.saturating_sub(touched) >= quiet
                 && study.places().all(|place| catalogued(place.receive_id(node)));
-            if done || told > self.limits.told_entries_max {
+            if done || told > self.limits.told_entries_max || closed < crowd {
                 told -= study.told();
                 study.close();
                 closed += 1;

@@ -13,7 +13,7 @@ use super::node::Intake;
 use super::receiving::Inbound;
 use super::verdict::lost;
 use crate::dataset::{Scanner, encapsulated, encoding_of};
-use crate::journal::FilledBlock;
+use crate::journal::{FilledBlock, Tail};
 use crate::refusal::{DATA_SET_MISMATCH, Refusal};
 
 /// Blocks that a worker takes from one mailbox before it looks at the others.
@@ -23,8 +23,8 @@ const TURN: usize = 8;
 pub enum Work {
     /// A full block.
     Block(Arc<FilledBlock>),
-    /// The rest, which fills no block (None: nothing is left over): conclude.
-    Tail(Option<Arc<FilledBlock>>),
+    /// The rest, which fills no block: conclude.
+    Tail(Tail),
     /// The association ended: drop everything.
     Abandon,
 }
@@ -44,14 +44,14 @@ pub struct Reading {
 }
 
 impl Reading {
-    fn new(transfer_syntax: &str, refusal: Option<Refusal>) -> Self {
+    fn new(transfer_syntax: &str) -> Self {
         let scanner = encoding_of(transfer_syntax)
             .map(|e| Scanner::new(e, encapsulated(transfer_syntax), Default::default()));
         let unknown = || {
             let comment = "transfer syntax cannot be read";
             Refusal::new("transfer-syntax-unknown", DATA_SET_MISMATCH, None, comment)
         };
-        let refusal = refusal.or_else(|| scanner.is_none().then(unknown));
+        let refusal = scanner.is_none().then(unknown);
         Self { scanner, hasher: blake3::Hasher::new(), length: 0, refusal, study_touched: false }
     }
 
@@ -77,8 +77,8 @@ pub struct Mailbox(Mutex<Post>);
 
 impl Mailbox {
     /// An empty mailbox for a data set in this transfer syntax.
-    pub fn new(transfer_syntax: &str, refusal: Option<Refusal>) -> Self {
-        let reading = Some(Box::new(Reading::new(transfer_syntax, refusal)));
+    pub fn new(transfer_syntax: &str) -> Self {
+        let reading = Some(Box::new(Reading::new(transfer_syntax)));
         Self(Mutex::new(Post { work: VecDeque::new(), running: false, reading }))
     }
 

@@ -12,7 +12,7 @@ use super::receiving::{Inbound, refusal_of};
 use super::wake::WakeUps;
 use crate::dedup::{DuplicatesTable, Forgotten, Known, Ticket};
 use crate::instance::{Microseconds, Particulars, ReceiveId, StudyKey};
-use crate::journal::{FilledBlock, Journal, JournalError, Kept, Recovery, Upload};
+use crate::journal::{Journal, JournalError, Kept, Recovery, Tail, Upload};
 use crate::refusal::{OUT_OF_RESOURCES, Refusal};
 
 /// Where the time comes from: the core has no clock of its own.
@@ -31,12 +31,25 @@ pub struct Candidate {
     /// Request, lane, upload.
     pub inbound: Arc<Inbound>,
     /// What fills no block.
-    pub tail: Option<Arc<FilledBlock>>,
+    pub tail: Tail,
     /// What its closing record will say.
     pub particulars: Particulars,
 }
 
+/// Longest tail that a waiting instance keeps by copy, bytes: a block would be 128 KiB of the pool
+/// for the sake of a few, and whoever waits for a catalogue that does not answer would take the
+/// pool from those who do not.
+const PARKED_TAIL_MAX: usize = 32 << 10;
+
 impl Candidate {
+    /// As it waits: a short tail gives its block back.
+    pub fn to_park(mut self) -> Self {
+        if self.tail.as_bytes().len() <= PARKED_TAIL_MAX {
+            self.tail = Tail::Bytes(self.tail.as_bytes().to_vec());
+        }
+        self
+    }
+
     /// The study it belongs to.
     pub fn study_key(&self) -> StudyKey {
         let study = Arc::clone(&self.particulars.identity.study);

@@ -363,6 +363,9 @@ fn take(receiving: &mut Receiving, intake: &Arc<Intake>, lane: &Arc<Lane>, bytes
         return taken;
     }
     lane.wait();
-    intake.thirsty(lane);
+    if lane.has_room() {
+        // It is the pool that has nothing; otherwise the lane's own blocks will name it.
+        intake.thirsty(lane);
+    }
     taken + receiving.take(intake, &bytes[taken..])
 }

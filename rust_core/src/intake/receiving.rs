@@ -14,7 +14,7 @@ use super::lane::Lane;
 use super::node::Intake;
 use crate::command::{CommandSet, build};
 use crate::instance::Uid;
-use crate::journal::{Block, FilledBlock, JournalError, Upload};
+use crate::journal::{Block, FilledBlock, JournalError, Tail, Upload};
 use crate::refusal::{OUT_OF_RESOURCES, Refusal};
 
 /// What the C-STORE-RQ and its presentation context say.
@@ -60,6 +60,8 @@ pub struct Inbound {
     pub lane: Arc<Lane>,
     /// The journal's side; None if it would not begin or go on, or once it is closed.
     pub upload: Mutex<Option<Upload>>,
+    /// Why the journal would not begin it: the answer, unless it is here already.
+    pub unkept: Option<Refusal>,
     /// It will be refused: its further bytes need not be kept.
     pub spoiled: AtomicBool,
     /// Blocks on their way through the digest.
@@ -94,7 +96,8 @@ pub struct Receiving {
 }
 
 impl Receiving {
-    /// Begin an instance; a journal that is full or read-only spoils it from the start.
+    /// Begin an instance. If the journal would not begin one it is read and judged all the same: it
+    /// may be one that is here already.
     pub fn begin(
         intake: &Intake,
         request: Request,
@@ -103,14 +106,13 @@ impl Receiving {
     ) -> Self {
         count(&intake.counters.instances_begun, 1);
         lane.begin();
-        let (upload, refusal) = match intake.begin_upload() {
+        let (upload, unkept) = match intake.begin_upload() {
             Ok(upload) => (Some(upload), None),
             Err(refusal) => (None, Some(refusal)),
         };
-        let spoiled = AtomicBool::new(refusal.is_some());
-        let mailbox = Mailbox::new(&request.transfer_syntax, refusal);
-        let upload = Mutex::new(upload);
-        let inbound = Inbound { request, admission, lane, upload, spoiled, mailbox };
+        let mailbox = Mailbox::new(&request.transfer_syntax);
+        let (upload, spoiled) = (Mutex::new(upload), AtomicBool::new(false));
+        let inbound = Inbound { request, admission, lane, upload, unkept, spoiled, mailbox };
         Self { inbound: Arc::new(inbound), block: None }
     }
 
@@ -136,7 +138,7 @@ impl Receiving {
 
     /// The last fragment is here: the digest concludes.
     pub fn finish(mut self, intake: &Arc<Intake>) {
-        let tail = self.block.take().map(Block::freeze);
+        let tail = self.block.take().map_or(Tail::Empty, |block| Tail::Block(block.freeze()));
         intake.digest.give(&self.inbound, Work::Tail(tail));
     }
 

@@ -11,11 +11,13 @@ use super::digest::Reading;
 use super::landing::Closed;
 use super::node::{Candidate, Intake};
 use super::receiving::{Inbound, refusal_of};
+use super::wake::{REFUSED_MAX, Refused};
 use crate::dataset::Scanned;
 use crate::dedup::{Judgement, Opening, Settled, Ticket};
 use crate::instance::{Content, Particulars, ReceiveId, StudyKey, Uid, Verdict};
-use crate::journal::{FilledBlock, JournalError, JournalState, Tail};
+use crate::journal::{JournalError, JournalState, Tail};
 use crate::refusal::{CONFLICTING_CONTENT, PROCESSING_FAILURE, Refusal, SUCCESS};
+use crate::rules::uid::{self, UidReading};
 use crate::rules::{self, Judged, StoreRequest};
 
 const STUDY_INSTANCE_UID: u32 = 0x0020_000D;
@@ -26,11 +28,9 @@ impl Intake {
         self: &Arc<Self>,
         inbound: Arc<Inbound>,
         mut reading: Reading,
-        tail: Option<Arc<FilledBlock>>,
+        tail: Tail,
     ) {
-        if let Some(block) = &tail {
-            reading.read(block.payload());
-        }
+        reading.read(tail.as_bytes());
         match self.particulars(&inbound, reading) {
             Err(refusal) => self.refuse(&inbound, &refusal),
             Ok(particulars) => self.weigh(Candidate { inbound, tail, particulars }),
@@ -49,8 +49,7 @@ impl Intake {
         let Some(value) = scanner.and_then(|scanner| scanner.captured(STUDY_INSTANCE_UID)) else {
             return false;
         };
-        let text = str::from_utf8(value).unwrap_or_default().trim_end_matches(['\0', ' ']);
-        if !text.is_empty() {
+        if let UidReading::Uid { text, .. } = uid::read(value) {
             let key = StudyKey { vault: inbound.admission.vault, study: Uid::from(text) };
             let opening = self.studies().table.touch(&key, self.now());
             self.announce(opening == Opening::AskCatalogue, key);
@@ -108,7 +107,7 @@ impl Intake {
         let Particulars { identity, content, .. } = &candidate.particulars;
         let judgement = studies.table.judge(ticket, &key, &identity.sop_instance, content, now);
         if let Judgement::Wait { ask_catalogue } = judgement {
-            studies.parked.insert(ticket, candidate);
+            studies.parked.insert(ticket, candidate.to_park());
             drop(studies);
             self.announce(ask_catalogue, key);
         } else {
@@ -166,21 +165,33 @@ impl Intake {
     fn keep(self: &Arc<Self>, ticket: Ticket, candidate: Candidate) {
         let Candidate { inbound, tail, particulars } = candidate;
         let Some(upload) = inbound.take_upload() else {
-            return self.fail(ticket, &inbound);
+            return self.fail(ticket, &inbound, particulars.verdict);
         };
         let intake = Arc::clone(self);
         let (said, told) = (Arc::clone(&inbound), Arc::new(particulars.clone()));
         let done = Box::new(move |outcome: Result<ReceiveId, JournalError>| {
             intake.settle(ticket, &said, told, outcome);
         });
-        self.journal.close(upload, particulars, tail.map_or(Tail::Empty, Tail::Block), done);
+        self.journal.close(upload, particulars, tail, done);
     }
 
-    /// It cannot be kept after all: its twins must not wait for it.
-    fn fail(self: &Arc<Self>, ticket: Ticket, inbound: &Inbound) {
+    /// It cannot be kept: its twins must not wait for it. What conflicts is told so all the same.
+    fn fail(self: &Arc<Self>, ticket: Ticket, inbound: &Inbound, verdict: Verdict) {
         let released = self.studies().table.settled(ticket, Settled::Failed);
-        self.refuse(inbound, &lost());
+        let refusal = match verdict {
+            Verdict::Quarantined => conflict(),
+            Verdict::Kept => inbound.unkept.clone().unwrap_or_else(|| self.why_lost()),
+        };
+        self.refuse(inbound, &refusal);
         self.release(released);
+    }
+
+    /// Why an upload is gone that had begun: the journal stopped meanwhile, or a defect of ours.
+    fn why_lost(&self) -> Refusal {
+        match self.journal.state() {
+            JournalState::ReadOnly { why } => refusal_of(&JournalError::ReadOnly(why)),
+            JournalState::Writable => lost(),
+        }
     }
 
     /// The closing record is durable, or never will be.
@@ -238,7 +249,20 @@ impl Intake {
     pub(super) fn refuse(&self, inbound: &Inbound, refusal: &Refusal) {
         count(&self.counters.instances_refused, 1);
         self.drop_upload(inbound);
+        self.tell_refused(inbound, refusal);
         self.answer(inbound, refusal.status, Some(refusal));
+    }
+
+    fn tell_refused(&self, inbound: &Inbound, refusal: &Refusal) {
+        self.wake.push(|pile| {
+            if pile.refused.len() < REFUSED_MAX {
+                pile.refused.push(Refused {
+                    association: inbound.lane.number(),
+                    sop_instance: Arc::clone(&inbound.request.sop_instance),
+                    refusal: refusal.clone(),
+                });
+            }
+        });
     }
 
     fn drop_upload(&self, inbound: &Inbound) {

@@ -8,7 +8,22 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::instance::StudyKey;
+use crate::instance::{StudyKey, Uid};
+use crate::refusal::Refusal;
+
+/// Refusals told in one drain; the counters have them all, whatever a sender sends.
+pub const REFUSED_MAX: usize = 100;
+
+/// One instance that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The association it came on.
+    pub association: u64,
+    /// SOP Instance UID, as the command says.
+    pub sop_instance: Uid,
+    /// Why.
+    pub refusal: Refusal,
+}
 
 /// What has happened since the last drain.
 #[derive(Debug, Default)]
@@ -21,6 +36,8 @@ pub struct Pile {
     pub output: Vec<(u64, Vec<u8>)>,
     /// Instances closed: there is something to land.
     pub closed: u64,
+    /// Instances refused, for the log; at most [`REFUSED_MAX`] between two drains.
+    pub refused: Vec<Refused>,
     /// Why the journal stopped, once.
     pub stopped: Option<String>,
 }

@@ -67,6 +67,7 @@ fn element(out: &mut Vec<u8>, tag: u32, vr: &[u8; 2], value: &[u8]) {
 
 #[derive(Default)]
 struct Answers {
+    refused: Mutex<Vec<&'static str>>,
     bytes: Mutex<HashMap<u64, Vec<u8>>>,
     resume: Mutex<HashMap<u64, bool>>,
     arrived: Condvar,
@@ -134,6 +135,8 @@ impl Rig {
                 for (number, bytes) in pile.output {
                     answers.bytes.lock().unwrap().entry(number).or_default().extend(bytes);
                 }
+                let refused = pile.refused.iter().map(|refused| refused.refusal.code);
+                answers.refused.lock().unwrap().extend(refused);
                 for number in pile.resume {
                     answers.resume.lock().unwrap().insert(number, true);
                 }
@@ -175,6 +178,17 @@ impl Rig {
         let mut bytes = Vec::new();
         self.intake.journal.reader(ids[0]).unwrap().unwrap().read_to_end(&mut bytes).unwrap();
         bytes
+    }
+
+    pub fn fail_next_write(&self) {
+        let (writes, _, _) = self.medium.counts();
+        self.medium.set_faults(Faults { write_fails: Some(writes + 1), ..Faults::default() });
+    }
+
+    /// Codes of the refusals told to the log.
+    pub fn refused(&self) -> Vec<&'static str> {
+        self.settle();
+        self.answers.refused.lock().unwrap().clone()
     }
 
     pub fn flush(&self) -> Option<Flush> {
