@@ -22,6 +22,7 @@ __all__ = [
     "Batch",
     "CommandReceived",
     "Comparison",
+    "Damaged",
     "Difference",
     "Failed",
     "Flush",
@@ -326,13 +327,28 @@ class StoreTransfer:
 # --- the node ---------------------------------------------------------------------------------
 
 @final
+class Damaged:
+    """A whole closing record that points at bytes which a power cut took: an incident."""
+
+    epoch: int
+    position: int
+    why: str
+    vault: bytes
+    """Empty, like the UIDs, if not even the closing record can be read."""
+    study: str
+    sop_instance: str
+
+@final
 class Recovery:
     """What was found in the journal at start."""
 
     instances: int
     quarantined: int
-    damaged: list[tuple[int, int, str]]
-    """(epoch, position, why) of closing records that point at bytes the power cut took."""
+    damaged: list[Damaged]
+    epochs: list[int]
+    """Epochs of which the journal holds anything, oldest first."""
+    vaults: list[bytes]
+    """Vaults of which it holds anything."""
     unwritten_bytes: int
     """Behind the last durable record: never written, or torn by a power cut; nobody was told of it."""
     segments: int

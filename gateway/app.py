@@ -122,7 +122,6 @@ class Gateway:
             segment=settings.segment, locator_key=await catalogue.nodes.locator_key(),
         )  # fmt: skip
         stack.push_async_callback(journal.stop)
-        await recover(journal, self._start)
         return journal
 
     async def _serve(
@@ -139,7 +138,7 @@ class Gateway:
             journal,
             catalogue,
             dicom.line,
-            self._start.catalogued_through,
+            await recover(journal, catalogue),
             on_quarantined=comparer.kick,
             on_landed=self._count_landed,
         )

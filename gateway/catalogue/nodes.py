@@ -1,11 +1,12 @@
 """Nodes: their epochs, and how far the catalogue has what each received."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.catalogue.database import Database
 from gateway.catalogue.queries import queries
 from gateway.errors import CatalogueSchemaError, NotFoundError
-from gateway.model.identifiers import NodeId
+from gateway.model.identifiers import NodeId, VaultId
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,20 @@ class Nodes:
             epoch: int = await connection.fetchval(queries("nodes")["raise_epoch"], node, name, epoch_least)
             await connection.execute(queries("nodes")["insert_epoch"], node, epoch)
         return NodeStart(epoch, tuple((row["epoch"], row["catalogued_through"]) for row in before))
+
+    async def adopt(
+        self, node: NodeId, epochs: Sequence[int], vaults: Sequence[VaultId]
+    ) -> tuple[tuple[int, int], ...]:
+        """Makes room for what a journal holds, whatever became of the catalogue: (epoch, position) landed.
+
+        The journal is the truth: a catalogue that was lost, or restored from an earlier day, learns again of
+        epochs and vaults that it does not know. Such a vault is named after its id until a person names it.
+        """
+        async with self._database.transaction() as connection:
+            await connection.execute(queries("nodes")["adopt_vaults"], list(vaults))
+            await connection.execute(queries("nodes")["adopt_epochs"], node, list(epochs))
+            rows = await connection.fetch(queries("nodes")["epochs"], node)
+        return tuple((row["epoch"], row["catalogued_through"]) for row in rows if row["epoch"] in epochs)
 
     async def catalogued_through(self, node: NodeId, epoch: int) -> int:
         """The position through which the catalogue has everything of that epoch. Raises `NotFoundError`."""

@@ -125,8 +125,11 @@ class Pipeline:
             pass
 
     async def _land_once(self) -> bool:
-        """Lands one flush; True if more waits behind it: it was full, or of an earlier epoch. What trickles in
-        meanwhile waits for the next gathering: small flushes are small batches in the catalogue for ever."""
+        """Lands one flush; True if more waits behind it: it was full, or of an earlier epoch.
+
+        What trickles in meanwhile waits for the next gathering: small flushes would be small batches in the
+        catalogue for ever.
+        """
         core = await self._journal.take_flush()
         if core is None:
             self.behind = False

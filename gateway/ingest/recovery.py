@@ -8,10 +8,12 @@ from pathlib import Path
 
 import structlog
 
-from gateway.catalogue import NodeStart
+from gateway import _core
+from gateway.catalogue import Catalogue
 from gateway.errors import LocalError
 from gateway.journal import Journal
-from gateway.model.identifiers import NodeId
+from gateway.model.identifiers import NodeId, SopInstanceUid, StudyUid, VaultId
+from gateway.model.instance import ReceiveId
 
 log = structlog.get_logger(__name__)
 
@@ -57,14 +59,34 @@ def keep_identity(data: Path, identity: NodeIdentity) -> None:
         os.close(folder)
 
 
-async def recover(journal: Journal, start: NodeStart) -> None:
-    """Queues everything that earlier epochs received and the catalogue does not have, oldest first."""
-    for epoch, through in sorted(start.catalogued_through):
-        await journal.recovered_after(epoch, through)
+async def recover(journal: Journal, catalogue: Catalogue) -> tuple[tuple[int, int], ...]:
+    """Queues everything that earlier epochs received and the catalogue does not have, oldest first.
+
+    Returns (epoch, position) through which the catalogue has each. A catalogue that is new, or older than the
+    journal, learns of all of it again.
+    """
     found = journal.recovery
+    vaults = [VaultId(uuid.UUID(bytes=vault)) for vault in found.vaults]
+    landed = await catalogue.nodes.adopt(journal.identifier, found.epochs, vaults)
+    for epoch, through in sorted(landed):
+        await journal.recovered_after(epoch, through)
     log.info(
         "journal recovered", instances=found.instances, quarantined=found.quarantined,
         unwritten_bytes=found.unwritten_bytes, segments=found.segments, seconds=round(found.seconds, 3),
     )  # fmt: skip
-    for epoch, position, why in found.damaged:
-        log.error("an instance lost bytes to a power cut", epoch=epoch, position=position, reason=why)
+    for damaged in found.damaged:
+        await _report(damaged, journal, catalogue)
+    return landed
+
+
+async def _report(damaged: _core.Damaged, journal: Journal, catalogue: Catalogue) -> None:
+    where = {"epoch": damaged.epoch, "position": damaged.position}
+    log.error("an instance lost bytes to a power cut", reason=damaged.why, **where)
+    if damaged.vault:
+        await catalogue.incidents.damaged(
+            ReceiveId(journal.identifier, damaged.epoch, damaged.position),
+            vault=VaultId(uuid.UUID(bytes=damaged.vault)),
+            study_uid=StudyUid(damaged.study),
+            sop_uid=SopInstanceUid(damaged.sop_instance),
+            reason=damaged.why,
+        )

@@ -1,6 +1,7 @@
 """Ends: SIGTERM drains, SIGKILL loses nothing that was acknowledged."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.foreign import get, identifier
+from tests.foreign import get, identifier, store
 from tests.gateway_process import CommandFailedError, GatewayProcess, eventually
 from tests.instances import CT, EXPLICIT, Instance, ct, study_of
 from tests.raw_peer import P_DATA, RawPeer, c_store_rq, p_data, us
@@ -117,3 +118,18 @@ def test_a_command_without_a_gateway_says_how_to_start_one(gateway: GatewayProce
     with pytest.raises(CommandFailedError, match="kuva serve") as error:
         gateway.kuva("study", "list", "--data", str(tmp_path / "nothing"))
     assert error.value.code == 4
+
+
+def test_a_catalogue_that_was_lost_learns_all_of_it_again_from_the_journal(
+    another_gateway: Make, tmp_path: Path
+):
+    gateway = another_gateway()
+    study = study_of(12)
+    answers = store(gateway, study, tmp_path)
+    assert all(answer.Status == 0x0000 for answer in answers)
+    gateway.terminate()
+    assert gateway.wait() == 0
+    shutil.rmtree(gateway.data / "postgresql")
+    gateway.start()
+    eventually(lambda: whole(gateway, study), 10)
+    assert fetched(gateway, study[0].study) == {one.sop_instance: one.data_set for one in study}

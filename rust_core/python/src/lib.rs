@@ -26,7 +26,9 @@ mod _core {
     #[pymodule_export]
     use super::index::{KnownInstance, decode_block, locator_hash};
     #[pymodule_export]
-    use super::node::{Comparison, Difference, Node, Recovery, Refused, Room, StudyOpening, Wake};
+    use super::node::{
+        Comparison, Damaged, Difference, Node, Recovery, Refused, Room, StudyOpening, Wake,
+    };
     #[pymodule_export]
     use super::source::{InstanceSource, StoreTransfer};
     #[pymodule_export]

@@ -26,11 +26,24 @@ use super::source::InstanceSource;
 pub struct Recovery {
     instances: usize,
     quarantined: usize,
-    damaged: Vec<(u32, u64, String)>,
+    damaged: Vec<Py<Damaged>>,
+    epochs: Vec<u32>,
+    vaults: Vec<Py<PyBytes>>,
     unwritten_bytes: u64,
     segments: u32,
     epoch_highest: u32,
     seconds: f64,
+}
+
+/// See the stub.
+#[pyclass(frozen, get_all, module = "gateway._core")]
+pub struct Damaged {
+    epoch: u32,
+    position: u64,
+    why: String,
+    vault: Py<PyBytes>,
+    study: String,
+    sop_instance: String,
 }
 
 /// See the stub.
@@ -140,7 +153,9 @@ impl Node {
             ..JournalConfig::new(node, epoch)
         };
         let workers = if workers == 0 { cores() } else { workers };
-        let (intake, recovery) = py.detach(|| start(Path::new(folder), config, workers))?;
+        let began = Instant::now();
+        let (intake, found) = py.detach(|| start(Path::new(folder), config, workers))?;
+        let recovery = describe(py, &intake, &found, began.elapsed().as_secs_f64())?;
         Ok(Self { intake, node, locator_key, recovery: Py::new(py, recovery)? })
     }
 
@@ -354,37 +369,53 @@ fn start(
     folder: &Path,
     config: JournalConfig,
     workers: usize,
-) -> PyResult<(Arc<Intake>, Recovery)> {
-    let began = Instant::now();
+) -> PyResult<(Arc<Intake>, journal::Recovery)> {
     let medium = FileMedium::open(folder)?;
     let node = config.node;
     let (journal, recovery) =
         Journal::open(Arc::new(medium), config, Box::new(nonce)).map_err(error::journal)?;
-    let found = describe(&recovery, began.elapsed().as_secs_f64());
     let settings = IntakeSettings { workers, clock: Box::new(now) };
     let table = DuplicatesTable::new(node, DuplicatesLimits::default());
     let intake = Intake::start(journal, table, &recovery, settings).map_err(error::journal)?;
-    Ok((intake, found))
+    Ok((intake, recovery))
 }
 
-fn describe(recovery: &journal::Recovery, seconds: f64) -> Recovery {
-    let quarantined =
-        recovery.instances.iter().filter(|(_, verdict)| *verdict == Verdict::Quarantined).count();
-    Recovery {
-        instances: recovery.instances.len() - quarantined,
+fn describe(
+    py: Python<'_>,
+    intake: &Intake,
+    found: &journal::Recovery,
+    seconds: f64,
+) -> PyResult<Recovery> {
+    let held_apart = |(_, verdict): &&(ReceiveId, Verdict)| *verdict == Verdict::Quarantined;
+    let quarantined = found.instances.iter().filter(held_apart).count();
+    let damaged = found.damaged.iter().map(|damaged| damage(py, intake, damaged));
+    let vaults = intake.vaults_recovered.iter().map(|vault| PyBytes::new(py, &vault.0).unbind());
+    Ok(Recovery {
+        instances: found.instances.len() - quarantined,
         quarantined,
-        damaged: recovery.damaged.iter().map(damage).collect(),
-        unwritten_bytes: recovery.torn_bytes,
-        segments: recovery.segments,
-        epoch_highest: recovery.epoch_highest,
+        damaged: damaged.collect::<PyResult<_>>()?,
+        epochs: intake.journal.epochs(),
+        vaults: vaults.collect(),
+        unwritten_bytes: found.torn_bytes,
+        segments: found.segments,
+        epoch_highest: found.epoch_highest,
         seconds,
-    }
+    })
 }
 
-fn damage(damaged: &journal::Damaged) -> (u32, u64, String) {
-    let (id, place) = (damaged.receive_id, damaged.place);
-    let what = format!("segment {} has no whole record at {}", place.segment, place.offset);
-    (id.epoch, id.position, what)
+fn damage(py: Python<'_>, intake: &Intake, found: &journal::Damaged) -> PyResult<Py<Damaged>> {
+    let (id, place) = (found.receive_id, found.place);
+    let kept = intake.journal.instance(id).map_err(error::journal)?;
+    let said = kept.as_ref().map(|kept| &kept.particulars);
+    let damaged = Damaged {
+        epoch: id.epoch,
+        position: id.position,
+        why: format!("segment {} has no whole record at {}", place.segment, place.offset),
+        vault: PyBytes::new(py, said.map_or(&[][..], |p| &p.vault.0)).unbind(),
+        study: said.map(|p| p.identity.study.to_string()).unwrap_or_default(),
+        sop_instance: said.map(|p| p.identity.sop_instance.to_string()).unwrap_or_default(),
+    };
+    Py::new(py, damaged)
 }
 
 fn cores() -> usize {

@@ -1,6 +1,6 @@
 //! The intake of one node: journal, duplicates table, digest workers, wake-ups, landing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,7 @@ use super::lane::Lane;
 use super::receiving::{Inbound, refusal_of};
 use super::wake::WakeUps;
 use crate::dedup::{DuplicatesTable, Forgotten, Known, Ticket};
-use crate::instance::{Microseconds, Particulars, ReceiveId, StudyKey};
+use crate::instance::{Microseconds, Particulars, ReceiveId, StudyKey, VaultId};
 use crate::journal::{Journal, JournalError, Kept, Recovery, Tail, Upload};
 use crate::refusal::{OUT_OF_RESOURCES, Refusal};
 
@@ -78,6 +78,8 @@ pub struct Intake {
     pub counters: Arc<Counters>,
     /// What the catalogue must learn.
     pub landing: Landing,
+    /// Vaults of what was found in the journal at start.
+    pub vaults_recovered: BTreeSet<VaultId>,
     studies: Mutex<Studies>,
     thirsty: Mutex<Vec<Arc<Lane>>>,
     clock: Clock,
@@ -91,9 +93,11 @@ impl Intake {
         recovery: &Recovery,
         settings: IntakeSettings,
     ) -> Result<Arc<Self>, JournalError> {
+        let mut vaults_recovered = BTreeSet::new();
         for (id, _) in &recovery.instances {
             if let Some(kept) = journal.instance(*id)? {
                 table.recovered(*id, &kept.particulars);
+                vaults_recovered.insert(kept.particulars.vault);
             }
         }
         let wake = WakeUps::new().map_err(|error| failed("eventfd", &error))?;
@@ -104,6 +108,7 @@ impl Intake {
             wake: Arc::new(wake),
             counters: Arc::default(),
             landing: Landing::default(),
+            vaults_recovered,
             studies: Mutex::new(studies),
             thirsty: Mutex::default(),
             clock: settings.clock,

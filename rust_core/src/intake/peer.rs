@@ -308,8 +308,9 @@ impl Peer {
             abstract_syntax: Arc::clone(&context.abstract_syntax),
             transfer_syntax: Arc::clone(&context.transfer_syntax),
         };
+        let scp = context.we_may_be_scp;
         self.underway = match (&self.intake, &self.admission) {
-            (Some(intake), Some(admission)) => Underway::Instance(Receiving::begin(
+            (Some(intake), Some(admission)) if scp => Underway::Instance(Receiving::begin(
                 intake,
                 request,
                 Arc::clone(admission),
