@@ -142,6 +142,7 @@ class Gateway:
             on_quarantined=comparer.kick,
             on_landed=self._count_landed,
         )
+        dicom.before_writing(pipeline.drain)
         health = await self._open_http(stack, catalogue, journal, dicom, pipeline)
         await dicom.open()
         async with asyncio.TaskGroup() as tasks:

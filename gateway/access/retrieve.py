@@ -138,14 +138,8 @@ class Retrieval:
         if one.context_id is None or one.transfer is None:
             return None
         try:
-            for piece in one.pieces:
-                await self._association.send(piece)
-            one.pieces.clear()
-            while not one.whole:
-                more = await asyncio.to_thread(one.transfer.next)
-                if more is None:
-                    break
-                await self._association.send(more)
+            with self._association.message():
+                await self._send_message(one, one.transfer)
         except (DamagedInstanceError, JournalError, LocalError) as error:
             # Part of the message is out; there is no way to take it back but this.
             _tell(one.match, error)
@@ -157,6 +151,16 @@ class Retrieval:
             self._association.abort("no answer to a sub-operation")
             return None
         return answer.status
+
+    async def _send_message(self, one: _Ready, transfer: _core.StoreTransfer) -> None:
+        for piece in one.pieces:
+            await self._association.send(piece)
+        one.pieces.clear()
+        while not one.whole:
+            more = await asyncio.to_thread(transfer.next)
+            if more is None:
+                break
+            await self._association.send(more)
 
 
 def _tell(match: Match, error: Exception) -> None:

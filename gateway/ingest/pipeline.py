@@ -9,7 +9,7 @@ import structlog
 
 from gateway import _core
 from gateway.catalogue import Catalogue
-from gateway.errors import CatalogueError, UnavailableError
+from gateway.errors import GatewayError
 from gateway.ingest.duplicates import StudyOpener
 from gateway.ingest.landing import flush_of
 from gateway.journal import FLUSH_INSTANCES_MAX, Journal
@@ -29,8 +29,8 @@ class Line(Protocol):
     def resume(self) -> None:
         """Go on with what the core holds."""
 
-    def write(self, data: bytes) -> None:
-        """Queue bytes for the peer."""
+    def answered(self, answer: bytes) -> None:
+        """Queue answers that workers handed over."""
 
 
 class Pipeline:
@@ -64,11 +64,12 @@ class Pipeline:
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            loop.add_reader(self._journal.wake_fd, self._drain)
+            loop.add_reader(self._journal.wake_fd, self.drain)
             upkeep = tasks.create_task(self._upkeep(), name="upkeep")
             try:
                 await self._land_until_finished()
             finally:
+                self._tasks = None
                 loop.remove_reader(self._journal.wake_fd)
                 upkeep.cancel()
 
@@ -77,25 +78,27 @@ class Pipeline:
         self._finishing.set()
         self._closed.set()
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """Routes what has happened since the last time. Answers are written before this returns.
+
+        Associations call this before they write themselves; therefore nobody is resumed within it.
+        """
+        if self._tasks is None:
+            return
         wake = self._journal.drain()
-        for number, data in wake.output:
+        for number, answer in wake.output:
             if (line := self._line(number)) is not None:
-                line.write(data)
+                line.answered(answer)
         for number in wake.resume:
             if (line := self._line(number)) is not None:
-                line.resume()
+                asyncio.get_running_loop().call_soon(line.resume)
         for opening in wake.opening:
-            self._open(opening)
+            self._tasks.create_task(self._opener.open(opening), name="study-opening")
         if wake.closed_instances:
             self._closed.set()
         if wake.journal_stopped is not None:
             self.stopped = wake.journal_stopped
             log.error("the journal stopped; nothing more is taken", reason=wake.journal_stopped)
-
-    def _open(self, opening: _core.StudyOpening) -> None:
-        assert self._tasks is not None
-        self._tasks.create_task(self._opener.open(opening), name="study-opening")
 
     async def _land_until_finished(self) -> None:
         pause = RETRY_SECONDS_LEAST
@@ -130,20 +133,20 @@ class Pipeline:
         What trickles in meanwhile waits for the next gathering: small flushes would be small batches in the
         catalogue for ever.
         """
-        core = await self._journal.take_flush()
-        if core is None:
-            self.behind = False
-            return False
-        instances = sum(batch.instances for batch in core.batches) + len(core.quarantined)
-        more = instances >= FLUSH_INSTANCES_MAX or core.epoch != self._journal.epoch
+        core: _core.Flush | None = None
+        more = False
         try:
-            await self._land(core)
-        except (UnavailableError, CatalogueError) as error:
+            core = await self._journal.take_flush()
+            if core is not None:
+                instances = sum(batch.instances for batch in core.batches) + len(core.quarantined)
+                more = instances >= FLUSH_INSTANCES_MAX or core.epoch != self._journal.epoch
+                await self._land(core)
+        except (GatewayError, ValueError) as error:  # receiving goes on whatever is wrong with one flush
             self.behind = True
             log.warning(
                 "a flush did not land; it is tried again",
-                epoch=core.epoch,
-                through=core.through,
+                epoch=core and core.epoch,
+                through=core and core.through,
                 reason=str(error),
             )
             return False
@@ -168,6 +171,6 @@ class Pipeline:
                 due = time.monotonic() + UPKEEP_SECONDS
                 try:
                     await self._catalogue.upkeep()
-                except (UnavailableError, CatalogueError) as error:
+                except GatewayError as error:
                     log.warning("upkeep of the catalogue failed", reason=str(error))
             await asyncio.sleep(EVICT_SECONDS)

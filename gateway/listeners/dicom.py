@@ -1,8 +1,9 @@
 """The DICOM door: associations are admitted, negotiated and served; one file beside this for each service."""
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -33,6 +34,23 @@ log = structlog.get_logger(__name__)
 UNEXPECTED_PARAMETER = 5
 """Reason of an A-ABORT by the provider (PS3.8 9.3.8)."""
 DRAIN_POLL_SECONDS = 0.05
+DRAIN_QUIET_SECONDS = 1.0
+"""A drained association that is quiet for so long has ended: synchronous senders pause between C-STOREs."""
+
+
+class _Quiet:
+    """Since when nothing has happened on an association."""
+
+    def __init__(self, now: float) -> None:
+        self._since, self._moved = now, -1
+
+    def seconds(self, association: Association, now: float) -> float:
+        """For how long it has been in the middle of nothing."""
+        progress = association.engine.progress()
+        moved = progress.received + progress.sent
+        if moved != self._moved or progress.in_message or progress.outstanding or association.serving:
+            self._since, self._moved = now, moved
+        return now - self._since
 
 
 class DicomListener:
@@ -58,7 +76,9 @@ class DicomListener:
             send_seconds=settings.progress_window_seconds,
         )
         self._timers = timers
-        self._acceptor = Acceptor(journal.acceptor, self._supervise, timers)
+        self._acceptor = Acceptor(journal.acceptor, self._supervise, timers, catch_up=self._catch_up)
+        self._before_writing: Callable[[], None] = lambda: None
+        self._draining = False
         self._open: Counter[str] = Counter()
         self.port = settings.port
 
@@ -78,42 +98,45 @@ class DicomListener:
         """The association of a wake-up."""
         return self._acceptor.get(number)
 
+    def before_writing(self, drain: Callable[[], None]) -> None:
+        """What associations call before they write: whatever workers have handed over leaves earlier."""
+        self._before_writing = drain
+
     def associations(self) -> int:
         """Associations open now."""
         return self._open.total()
 
     async def drain(self, seconds: float, hurry: asyncio.Event) -> None:
-        """No new ones; those that are busy may end by themselves until the deadline; then all are aborted."""
+        """No new ones. Others may go on until they are quiet, or the deadline; then they are aborted."""
+        self._draining = True
         self._acceptor.stop_accepting()
-        deadline = asyncio.get_running_loop().time() + seconds
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        quiet: dict[int, _Quiet] = {}
         # The core's counts raise no event, so they are looked at.
-        while (  # noqa: ASYNC110
-            self._busy() and not hurry.is_set() and asyncio.get_running_loop().time() < deadline
-        ):
+        while (open_still := self._acceptor.established()) and not hurry.is_set() and loop.time() < deadline:
+            for association in open_still:
+                known = quiet.setdefault(association.number, _Quiet(loop.time()))
+                if known.seconds(association, loop.time()) >= DRAIN_QUIET_SECONDS:
+                    association.abort("the gateway is shutting down")
             await asyncio.sleep(DRAIN_POLL_SECONDS)
         for association in self._acceptor.established():
             association.abort("the gateway is shutting down")
         await asyncio.sleep(DRAIN_POLL_SECONDS)  # for the last words to leave
 
-    def _busy(self) -> bool:
-        """Whether anybody is in the middle of something. An idle association need not be waited for."""
-        for association in self._acceptor.established():
-            progress = association.engine.progress()
-            if progress.in_message or progress.outstanding or association.serving:
-                return True
-        return False
+    def _catch_up(self) -> None:
+        self._before_writing()
 
     # --- one association -------------------------------------------------------------------------
 
     async def _supervise(self, association: Association) -> None:
         """One association's whole life. What goes wrong on it ends it, and nothing else."""
         outcome = "aborted"
-        bound = log.bind(association=association.number, address=association.address)
+        bound, began = log.bind(association=association.number, address=association.address), time.monotonic()
         try:
             outcome = await self._serve(association)
         except AssociationAbortedError as error:
             association.abort(str(error), UNEXPECTED_PARAMETER)
-            bound.info("association ended", calling=association.calling, reason=association.why_ended)
         except GatewayError as error:
             bound.error("association failed", calling=association.calling, reason=str(error))
             association.abort("something here failed")
@@ -122,6 +145,12 @@ class DicomListener:
             association.abort("a defect")
         finally:
             self._metrics.associations.labels(outcome).inc()
+            progress = association.engine.progress()
+            bound.info(
+                "association ended", calling=association.calling, outcome=outcome,
+                reason=association.why_ended, received=progress.received, sent=progress.sent,
+                seconds=round(time.monotonic() - began, 3),
+            )  # fmt: skip
 
     async def _serve(self, association: Association) -> str:
         event = await association.event()
@@ -138,6 +167,8 @@ class DicomListener:
             return await self._serve_established(association, admitted, negotiated)
         finally:
             self._open[calling] -= 1
+            if not self._open[calling]:  # or every title anybody ever used would stay
+                del self._open[calling]
             self._metrics.associations_open.dec()
 
     async def _admit(
@@ -148,7 +179,11 @@ class DicomListener:
             return admitted
         own = self._open[admitted.caller.title]
         limits = self._settings
-        if self._open.total() >= limits.associations_max or own >= limits.associations_per_ae_max:
+        if (
+            self._draining
+            or self._open.total() >= limits.associations_max
+            or own >= limits.associations_per_ae_max
+        ):
             return LOCAL_LIMIT
         negotiated = negotiate(event, self._profile.acceptance, admitted.caller.transfer_syntax_preference)
         return admitted, negotiated

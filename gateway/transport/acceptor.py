@@ -26,7 +26,10 @@ class Acceptor:
         new_engine: Callable[[int], _core.Association],
         serve: Callable[[Association], Awaitable[None]],
         timers: Timers,
+        *,
+        catch_up: Callable[[], None] = lambda: None,
     ) -> None:
+        self._catch_up = catch_up
         self._new_engine, self._serve, self._timers = new_engine, serve, timers
         self._associations: dict[int, Association] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -62,12 +65,9 @@ class Acceptor:
         await self._serving.wait()
 
     def stop_accepting(self) -> None:
-        """Closes the listening socket; associations go on. Those that only now ask are closed."""
+        """Closes the listening socket. Associations go on; whoever serves rejects those that only now ask."""
         if self._server is not None:
             self._server.close()
-        for association in list(self._associations.values()):
-            if association.phase is Phase.OPENING:
-                association.cut("shutting down")
 
     def get(self, number: int) -> Association | None:
         """The association of that number, if it is still there."""
@@ -84,10 +84,17 @@ class Acceptor:
     def _new(self) -> Association:
         self._number += 1
         engine = self._new_engine(self._number)
-        return Association(engine, self._timers, number=self._number, on_made=self._made, on_lost=self._lost)
+        return Association(
+            engine,
+            self._timers,
+            number=self._number,
+            on_made=self._made,
+            on_lost=self._lost,
+            catch_up=self._catch_up,
+        )
 
     def _made(self, association: Association) -> None:
-        if self._tasks is None or not self._has_room(association):
+        if self._tasks is None or not self._make_room(association):
             self.turned_away += 1
             association.cut("too many sockets without an association")
             return
@@ -97,12 +104,18 @@ class Acceptor:
     async def _attend(self, association: Association) -> None:
         await self._serve(association)
 
-    def _has_room(self, association: Association) -> bool:
-        host = association.address.rpartition(":")[0]
-        opening = Counter(
-            a.address.rpartition(":")[0] for a in self._associations.values() if a.phase is Phase.OPENING
-        )
-        return opening.total() < OPENING_MAX and opening[host] < OPENING_PER_ADDRESS_MAX
+    def _make_room(self, newcomer: Association) -> bool:
+        """When the pool is full its greediest address pays, or a few idle hosts would lock out all others."""
+        opening = [a for a in self._associations.values() if a.phase is Phase.OPENING]
+        counts = Counter(_host(a) for a in opening)
+        if counts[_host(newcomer)] >= OPENING_PER_ADDRESS_MAX:
+            return False
+        if len(opening) >= OPENING_MAX:
+            greediest = counts.most_common(1)[0][0]
+            oldest = next(a for a in opening if _host(a) == greediest)  # they are kept in order of arrival
+            self.turned_away += 1
+            oldest.cut("too many sockets without an association")
+        return True
 
     def _lost(self, association: Association) -> None:
         self._associations.pop(association.number, None)
@@ -113,3 +126,7 @@ class Acceptor:
             now = time.monotonic()
             for association in list(self._associations.values()):
                 association.sweep(now)
+
+
+def _host(association: Association) -> str:
+    return association.address.rpartition(":")[0]

@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import cast
@@ -52,6 +53,8 @@ EVENTS_MAX = 64
 POSTPONED_MAX = 16
 """Requests put aside while an answer is awaited; as many as the widest operations window."""
 WRITE_HIGH_WATER = 4 << 20
+HELD_MAX = 1 << 20
+"""Bytes of answers that wait for the end of a message; beyond, the socket is not read."""
 C_STORE_RSP, C_CANCEL_RQ = 0x8001, 0x0FFF
 
 SERVICE_PROVIDER = 2
@@ -103,6 +106,7 @@ class Association(asyncio.BufferedProtocol):
         number: int = 0,
         on_made: "Callable[[Association], None] | None" = None,
         on_lost: "Callable[[Association], None] | None" = None,
+        catch_up: Callable[[], None] = lambda: None,
     ) -> None:
         self.engine = engine
         self.timers = timers
@@ -115,7 +119,7 @@ class Association(asyncio.BufferedProtocol):
         """Whether its task is in the middle of a request; set by whoever serves."""
         self.cancelled: set[int] = set()
         """Message IDs that C-CANCEL-RQ named (PS3.7 9.3.2.3)."""
-        self._on_made, self._on_lost = on_made, on_lost
+        self._on_made, self._on_lost, self._catch_up = on_made, on_lost, catch_up
         self._transport: asyncio.Transport | None = None
         self._events: deque[Event] = deque()
         self._postponed: deque[CommandReceived] = deque()
@@ -123,9 +127,12 @@ class Association(asyncio.BufferedProtocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._reading = True
+        self._within_message = False
+        self._held: list[bytes] = []
         now = time.monotonic()
         self._phase_since = self._moved_at = self._window_since = self._sent_at = now
-        self._moved = self._window_received = self._unsent = 0
+        self._moved = self._window_received = 0
+        self._written = self._taken = self._held_length = 0
 
     # --- what the event loop calls ---------------------------------------------------------------
 
@@ -153,12 +160,14 @@ class Association(asyncio.BufferedProtocol):
         return False
 
     def pause_writing(self) -> None:
-        """The peer takes less than we send."""
+        """The peer takes less than we send: it is not read either, for what it asks makes more to send."""
         self._writable.clear()
+        self._look()
 
     def resume_writing(self) -> None:
         """The peer has caught up."""
         self._writable.set()
+        self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Whatever was being received leaves nothing behind."""
@@ -175,6 +184,17 @@ class Association(asyncio.BufferedProtocol):
         """The core can go on with what it holds."""
         if self.phase is not Phase.LOST:
             self._hear(self.engine.resume())
+
+    def answered(self, answer: bytes) -> None:
+        """C-STORE-RSPs that workers handed over. None splits a message, none follows our last word."""
+        if self.phase in (Phase.CLOSING, Phase.LOST):
+            return
+        if self._within_message:
+            self._held.append(answer)
+            self._held_length += len(answer)
+            self._look()
+        else:
+            self._put(answer)
 
     # --- what the association's task calls -------------------------------------------------------
 
@@ -203,9 +223,23 @@ class Association(asyncio.BufferedProtocol):
             self._put_aside(self._pop())
 
     def write(self, data: bytes) -> None:
-        """Queues bytes for the peer; for what is small."""
-        if self._transport is not None and self.phase is not Phase.LOST:
-            self._transport.write(data)
+        """Queues bytes for the peer; for what is small. What workers handed over earlier leaves earlier."""
+        self._catch_up()
+        self._put(data)
+
+    @contextmanager
+    def message(self) -> Iterator[None]:
+        """Around the pieces of one message. Its fragments are contiguous (PS3.8 E.2): answers wait."""
+        self._catch_up()
+        self._within_message = True
+        try:
+            yield
+        finally:
+            self._within_message = False
+            held, self._held, self._held_length = self._held, [], 0
+            for answer in held:
+                self.answered(answer)
+            self._look()
 
     async def send(self, data: bytes) -> None:
         """Writes, and waits while the peer is behind. Raises `AssociationAbortedError` past the deadline."""
@@ -256,7 +290,7 @@ class Association(asyncio.BufferedProtocol):
         if self.phase not in (Phase.CLOSING, Phase.LOST):
             self.write(answer)
             self._enter(Phase.CLOSING, why)
-            self._read(wanted=True)
+            self._look()
             self._wake()
 
     def abort(self, why: str, reason: int = REASON_NOT_SPECIFIED, source: int = SERVICE_PROVIDER) -> None:
@@ -311,8 +345,10 @@ class Association(asyncio.BufferedProtocol):
         if self._transport is None or self.phase is Phase.LOST:
             return
         unsent = self._transport.get_write_buffer_size()
-        if unsent == 0 or unsent != self._unsent:
-            self._unsent, self._sent_at = unsent, now
+        taken = self._written - unsent
+        # Only what leaves is progress: a queue that grows changes as well.
+        if unsent == 0 or taken > self._taken:
+            self._taken, self._sent_at = taken, now
         elif now - self._sent_at >= self.timers.send_seconds:
             self.cut("the peer takes nothing")
 
@@ -323,7 +359,7 @@ class Association(asyncio.BufferedProtocol):
             for event in events:
                 self._take(event)
             self._wake()
-        self._read(wanted=len(self._events) < EVENTS_MAX)
+        self._look()
 
     def _take(self, event: Event) -> None:
         if self.phase is Phase.CLOSING:
@@ -334,10 +370,22 @@ class Association(asyncio.BufferedProtocol):
             self.close(f"the peer aborted (source {event.source}, reason {event.reason})")
         self._events.append(event)
 
-    def _read(self, *, wanted: bool) -> None:
-        """Reads the socket while somebody can take what comes."""
-        reading = wanted and not self.engine.progress().paused
-        if self._transport is None or reading == self._reading or self.phase is Phase.LOST:
+    def _put(self, data: bytes) -> None:
+        if self._transport is not None and self.phase not in (Phase.CLOSING, Phase.LOST):
+            self._written += len(data)
+            self._transport.write(data)
+
+    def _look(self) -> None:
+        """Reads the socket while somebody can take what comes, and the peer takes what that makes.
+
+        After our last word nothing is answered any more, and only reading finds out that the peer closed.
+        """
+        if self._transport is None or self.phase is Phase.LOST or self._transport.is_closing():
+            return
+        enough = EVENTS_MAX if self._reading else EVENTS_MAX // 2
+        room = self._writable.is_set() and self._held_length < HELD_MAX and len(self._events) < enough
+        reading = (room or self.phase is Phase.CLOSING) and not self.engine.progress().paused
+        if reading == self._reading:
             return
         self._reading = reading
         if reading:
@@ -359,7 +407,7 @@ class Association(asyncio.BufferedProtocol):
     def _pop(self) -> Event:
         event = self._events.popleft()
         if not self._reading:
-            self._read(wanted=len(self._events) < EVENTS_MAX // 2)
+            self._look()
         return event
 
     def _wake(self) -> None:

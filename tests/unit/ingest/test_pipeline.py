@@ -6,7 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
-from gateway.errors import CatalogueUnavailableError
+import pytest
+
+from gateway.errors import CatalogueUnavailableError, JournalError
 from gateway.ingest import pipeline as room
 from gateway.ingest.pipeline import Pipeline
 from gateway.model.batch import Flush, Known
@@ -26,6 +28,7 @@ class Journal:
         self.landings: list[tuple[int, int]] = []
         self.opened: list[str] = []
         self.failed: list[str] = []
+        self.unreadable = 0
 
     def say(self, **what: Any) -> None:
         wake = {
@@ -43,6 +46,9 @@ class Journal:
         return self.wakes.pop(0)
 
     async def take_flush(self) -> Any:
+        if self.unreadable:
+            self.unreadable -= 1
+            raise JournalError("unreadable")
         return self.flushes[0] if self.flushes else None
 
     def landed(self, epoch: int, through: int) -> None:
@@ -66,11 +72,12 @@ class Catalogue:
     def __init__(self) -> None:
         self.away = 0
         self.flushes: list[Flush] = []
+        self.error: Exception = CatalogueUnavailableError("away")
 
     async def land(self, flush: Flush) -> int:
         if self.away:
             self.away -= 1
-            raise CatalogueUnavailableError("away")
+            raise self.error
         self.flushes.append(flush)
         return 0
 
@@ -108,21 +115,49 @@ async def test_flushes_land_in_order_each_after_what_landed_before(monkeypatch: 
     assert journal.landings == [(1, 9), (2, 3)]
 
 
-async def test_what_did_not_land_is_landed_again(monkeypatch: Any):
+@pytest.mark.parametrize(
+    "error", [CatalogueUnavailableError("away"), ValueError("a defect"), JournalError("unreadable")]
+)
+async def test_what_did_not_land_is_landed_again(monkeypatch: Any, error: Exception):
     monkeypatch.setattr(room, "GATHER_SECONDS", 0.0)
     monkeypatch.setattr(room, "RETRY_SECONDS_LEAST", 0.01)
     journal, catalogue = Journal(), Catalogue()
-    catalogue.away = 3
+    catalogue.away, catalogue.error = 3, error
     journal.flushes = [flush(2, 3)]
     made = await run(journal, catalogue)
     assert journal.landings == [(2, 3)]
     assert not made.behind
 
 
+async def test_a_flush_that_cannot_be_taken_is_taken_again(monkeypatch: Any):
+    monkeypatch.setattr(room, "GATHER_SECONDS", 0.0)
+    monkeypatch.setattr(room, "RETRY_SECONDS_LEAST", 0.01)
+    journal, catalogue = Journal(), Catalogue()
+    journal.flushes, journal.unreadable = [flush(2, 3)], 2
+    await run(journal, catalogue)
+    assert journal.landings == [(2, 3)]
+
+
+async def test_a_drain_in_the_middle_of_a_write_resumes_nobody_within_it():
+    journal, heard = Journal(), list[Any]()
+    line = SimpleNamespace(answered=heard.append, resume=lambda: heard.append("resume"))
+    made = Pipeline(journal, Catalogue(), {1: line}.get, [])  # type: ignore[arg-type]
+    made.drain()  # not running: nothing to drain into
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(made.run())
+        await asyncio.sleep(0.01)
+        journal.say(output=[(1, b"one")], resume=[1])
+        made.drain()
+        assert heard == [b"one"]
+        await asyncio.sleep(0.01)
+        assert heard == [b"one", "resume"]
+        made.finish()
+
+
 async def test_output_and_resumption_reach_their_association_and_nobody_else():
     journal = Journal()
     heard: list[Any] = []
-    line = SimpleNamespace(write=heard.append, resume=lambda: heard.append("resume"))
+    line = SimpleNamespace(answered=heard.append, resume=lambda: heard.append("resume"))
     journal.say(output=[(1, b"one"), (2, b"gone"), (1, b"two")], resume=[1, 2])
     await run(journal, Catalogue(), lines={1: line})
     assert heard == [b"one", b"two", "resume"]

@@ -79,6 +79,9 @@ class Transport:
     def write(self, data: bytes) -> None:
         self.written += data
 
+    def is_closing(self) -> bool:
+        return self.ended != ""
+
     def get_write_buffer_size(self) -> int:
         return self.unsent
 
@@ -210,9 +213,9 @@ def test_a_pause_of_ours_is_not_held_against_the_peer(established: Set):
 
 
 def test_a_peer_that_takes_nothing_is_cut(established: Set):
-    established.transport.unsent = 100
+    established.transport.unsent = len(established.transport.written)
     established.at(1)
-    established.transport.unsent = 99
+    established.transport.unsent -= 1
     established.at(5)
     established.at(9.9)
     assert established.transport.ended == ""
@@ -306,6 +309,97 @@ def test_sending_waits_for_the_peer_and_no_longer_than_allowed(established: Set)
     asyncio.run(send())
     assert established.transport.written.endswith(b"onetwo")
     assert established.transport.ended == "cut"
+
+
+def test_a_peer_that_does_not_read_is_not_read_either(established: Set):
+    established.association.pause_writing()
+    assert not established.transport.reading
+    established.association.buffer_updated(1)
+    established.association.resume()
+    assert not established.transport.reading
+    established.association.resume_writing()
+    assert established.transport.reading
+
+
+def test_reading_goes_on_only_when_both_the_core_and_the_peer_have_room(established: Set):
+    established.engine.paused = True
+    established.association.buffer_updated(1)
+    established.association.pause_writing()
+    established.association.resume_writing()
+    assert not established.transport.reading
+    established.association.pause_writing()
+    established.engine.paused = False
+    established.association.resume()
+    assert not established.transport.reading
+    established.association.resume_writing()
+    assert established.transport.reading
+
+
+def test_a_queue_that_only_grows_is_no_progress(established: Set):
+    for second in range(1, 8):
+        established.association.answered(b"answer")
+        established.transport.unsent = len(established.transport.written)
+        established.at(second)
+    assert established.transport.ended == "cut"
+
+
+def test_a_queue_that_is_refilled_as_fast_as_it_empties_is_progress(established: Set):
+    established.transport.unsent = 6
+    for second in range(1, 30):
+        established.association.answered(b"answer")
+        established.at(second)
+    assert established.transport.ended == ""
+
+
+def test_answers_wait_for_the_end_of_a_message_and_leave_in_order(established: Set):
+    association, transport = established.association, established.transport
+
+    async def send() -> None:
+        with association.message():
+            await association.send(b"[first")
+            association.answered(b"one")
+            association.answered(b"two")
+            await association.send(b"last]")
+
+    asyncio.run(send())
+    association.answered(b"three")
+    assert transport.written.endswith(b"[firstlast]onetwothree")
+
+
+def test_answers_that_wait_are_bounded(established: Set):
+    with established.association.message():
+        established.association.answered(bytes(room.HELD_MAX))
+        assert not established.transport.reading
+    assert established.transport.reading
+
+
+def test_nothing_follows_our_last_word(established: Set):
+    with established.association.message():
+        established.association.answered(b"held")
+        established.association.abort("test")
+    established.association.answered(b"late")
+    established.association.write(b"later")
+    assert established.transport.written.endswith(ABORT + bytes((2, 0)))
+
+
+@pytest.mark.parametrize("how", ["write", "last_word", "message"])
+def test_what_workers_handed_over_leaves_before_what_we_write(how: str):
+    handed = [b"handed over "]
+    association = Association(
+        Engine(),  # type: ignore[arg-type]
+        TIMERS,
+        catch_up=lambda: association.answered(handed.pop()) if handed else None,
+    )
+    transport = Transport()
+    association.connection_made(transport)  # type: ignore[arg-type]
+    if how == "write":
+        association.write(b"ours")
+    elif how == "last_word":
+        association.last_word(b"ours", "released")
+    else:
+        with association.message():
+            association.write(b"ours")
+    assert transport.written == b"handed over ours"
 
 
 def test_the_real_engine_has_what_the_fake_one_pretends():
