@@ -6,7 +6,7 @@ import structlog
 
 from gateway import _core
 from gateway.catalogue import Catalogue, IncidentFilters
-from gateway.errors import CatalogueError, JournalError, UnavailableError
+from gateway.errors import GatewayError, UnavailableError
 from gateway.journal import Journal
 from gateway.model.incident import Difference, Incident, IncidentKind, Resolution
 
@@ -34,7 +34,7 @@ class Comparer:
         while True:
             try:
                 await self.compare_all()
-            except (UnavailableError, CatalogueError) as error:
+            except (GatewayError, ValueError) as error:
                 log.warning("quarantined instances cannot be compared now", reason=str(error))
             try:
                 async with asyncio.timeout(LOOK_AGAIN_SECONDS):
@@ -52,7 +52,7 @@ class Comparer:
             page = await self._catalogue.incidents.list(filters, limit=PAGE, after=after)
             for incident in page:
                 if incident.difference is None and self._can_compare(incident):
-                    await self._compare(incident)
+                    await self._try(incident)
             if len(page) < PAGE:
                 return
             after = page[-1].id
@@ -65,14 +65,19 @@ class Comparer:
             and self._journal.holds(incident.kept)
         )
 
-    async def _compare(self, incident: Incident) -> None:
-        assert incident.kept is not None
+    async def _try(self, incident: Incident) -> None:
+        """One that cannot be compared stays as it is, and the others are not kept waiting by it."""
         try:
-            found = await self._journal.compare(incident.kept, incident.receive_id, DIFFERENCES_MAX)
-        except JournalError as error:
+            await self._compare(incident)
+        except UnavailableError:
+            raise
+        except (GatewayError, ValueError) as error:
             self._given_up.add(incident.id)
             log.warning("a quarantined instance cannot be compared", incident=incident.id, reason=str(error))
-            return
+
+    async def _compare(self, incident: Incident) -> None:
+        assert incident.kept is not None
+        found = await self._journal.compare(incident.kept, incident.receive_id, DIFFERENCES_MAX)
         difference = () if found.equivalent else _differences(found)
         now = await self._catalogue.incidents.compared(
             incident.id, [incident.vault], difference, equivalent=found.equivalent
