@@ -14,7 +14,7 @@ import pytest
 from tests.foreign import get, identifier, store
 from tests.gateway_process import CommandFailedError, GatewayProcess, eventually
 from tests.instances import CT, EXPLICIT, Instance, ct, study_of
-from tests.raw_peer import P_DATA, RawPeer, c_store_rq, p_data, us
+from tests.raw_peer import ASSOCIATE_RJ, P_DATA, RELEASE_RP, RawPeer, c_store_rq, p_data, release_rq, us
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -83,6 +83,29 @@ def test_sigterm_lets_the_instance_under_way_finish_and_catalogues_it(another_ga
     assert gateway.wait(30) == 0
     gateway.start()
     assert fetched(gateway, one.study) == {one.sop_instance: one.data_set}
+
+
+def store(peer: RawPeer, message_id: int, one: Instance) -> int | None:
+    peer.send(p_data(1, c_store_rq(message_id, CT, one.sop_instance), command=True, last=True))
+    peer.send(p_data(1, one.data_set, command=False, last=True))
+    return us(peer.command(), 0x00000900)
+
+
+def test_sigterm_lets_a_synchronous_sender_go_on_and_takes_no_other(another_gateway: Make):
+    gateway = another_gateway()
+    with RawPeer(gateway.dicom_port) as peer, RawPeer(gateway.dicom_port) as late:
+        assert peer.associate([(1, CT, [EXPLICIT])])[0] == 2
+        assert store(peer, 1, ct()) == 0
+        gateway.terminate()
+        for message_id in range(2, 5):
+            time.sleep(0.5)
+            assert store(peer, message_id, ct()) == 0
+        assert late.associate([(1, CT, [EXPLICIT])], calling="LATE")[0] == ASSOCIATE_RJ
+        with pytest.raises(ConnectionRefusedError):
+            RawPeer(gateway.dicom_port)
+        peer.send(release_rq())
+        assert peer.pdu() == (RELEASE_RP, bytes(4))
+    assert gateway.wait(30) == 0
 
 
 def test_a_sender_that_does_not_finish_is_aborted_at_the_deadline(another_gateway: Make):
