@@ -85,7 +85,7 @@ def test_sigterm_lets_the_instance_under_way_finish_and_catalogues_it(another_ga
     assert fetched(gateway, one.study) == {one.sop_instance: one.data_set}
 
 
-def store(peer: RawPeer, message_id: int, one: Instance) -> int | None:
+def answer_to(peer: RawPeer, message_id: int, one: Instance) -> int | None:
     peer.send(p_data(1, c_store_rq(message_id, CT, one.sop_instance), command=True, last=True))
     peer.send(p_data(1, one.data_set, command=False, last=True))
     return us(peer.command(), 0x00000900)
@@ -95,11 +95,11 @@ def test_sigterm_lets_a_synchronous_sender_go_on_and_takes_no_other(another_gate
     gateway = another_gateway()
     with RawPeer(gateway.dicom_port) as peer, RawPeer(gateway.dicom_port) as late:
         assert peer.associate([(1, CT, [EXPLICIT])])[0] == 2
-        assert store(peer, 1, ct()) == 0
+        assert answer_to(peer, 1, ct()) == 0
         gateway.terminate()
         for message_id in range(2, 5):
             time.sleep(0.5)
-            assert store(peer, message_id, ct()) == 0
+            assert answer_to(peer, message_id, ct()) == 0
         assert late.associate([(1, CT, [EXPLICIT])], calling="LATE")[0] == ASSOCIATE_RJ
         with pytest.raises(ConnectionRefusedError):
             RawPeer(gateway.dicom_port)
