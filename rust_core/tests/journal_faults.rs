@@ -225,8 +225,8 @@ fn forge(nonce: u64, generation: u32) -> usize {
     let upload = journal.begin().unwrap();
     let mut block = journal.pool().take().unwrap();
     block.fill(&data_set);
-    journal.append(&upload, block.freeze()).unwrap();
     let before = medium.contents(1)[FIRST..FIRST + 4].to_vec();
+    journal.append(&upload, block.freeze()).unwrap();
     while medium.contents(1)[FIRST..FIRST + 4] == before || medium.counts().0 < 2 {
         std::thread::sleep(Duration::from_millis(1));
     }
