@@ -96,6 +96,15 @@ class Pipeline:
             self._tasks.create_task(self._opener.open(opening), name="study-opening")
         if wake.closed_instances:
             self._closed.set()
+        for refused in wake.refused:
+            log.warning(
+                "instance refused",
+                association=refused.association,
+                sop_instance=refused.sop_instance,
+                rule=refused.code,
+                status=f"{refused.status:04X}H",
+                comment=refused.comment,
+            )
         if wake.journal_stopped is not None:
             self.stopped = wake.journal_stopped
             log.error("the journal stopped; nothing more is taken", reason=wake.journal_stopped)

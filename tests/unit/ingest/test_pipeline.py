@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import structlog.testing
 
 from gateway.errors import CatalogueUnavailableError, JournalError
 from gateway.ingest import pipeline as room
@@ -36,6 +37,7 @@ class Journal:
             "resume": [],
             "output": [],
             "closed_instances": 0,
+            "refused": [],
             "journal_stopped": None,
         } | what
         self.wakes.append(SimpleNamespace(**wake))
@@ -178,3 +180,20 @@ async def test_a_journal_that_stopped_is_remembered():
     journal = Journal()
     journal.say(journal_stopped="a write failed")
     assert (await run(journal, Catalogue())).stopped == "a write failed"
+
+
+async def test_every_refusal_told_by_the_core_is_one_line_of_the_log():
+    refused = SimpleNamespace(
+        association=7, sop_instance="1.2.3", code="study-missing", status=0xA900, comment="why"
+    )
+    journal = Journal()
+    journal.say(refused=[refused])
+    with structlog.testing.capture_logs() as lines:
+        await run(journal, Catalogue())
+    (line,) = [line for line in lines if line["event"] == "instance refused"]
+    assert (line["association"], line["sop_instance"], line["rule"], line["status"]) == (
+        7,
+        "1.2.3",
+        "study-missing",
+        "A900H",
+    )
