@@ -13,10 +13,14 @@ Context = tuple[int, str, Sequence[str]]
 
 
 class RawPeer:
-    """One socket."""
+    """One socket. `receive_buffer` bounds what the kernel takes in for a peer that does not read."""
 
-    def __init__(self, port: int, *, timeout: float = 10.0) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    def __init__(self, port: int, *, timeout: float = 10.0, receive_buffer: int | None = None) -> None:
+        self.socket = socket.socket()
+        self.socket.settimeout(timeout)
+        if receive_buffer is not None:  # before the connection, or the window is scaled already
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.connect(("127.0.0.1", port))
 
     def __enter__(self) -> Self:
         return self

@@ -328,7 +328,8 @@ class Association(asyncio.BufferedProtocol):
     def _sweep_established(self, now: float) -> None:
         progress = self.engine.progress()
         moved = progress.received + progress.sent
-        if moved != self._moved or progress.outstanding:
+        # Whoever is being served is not idle: sending and sub-operations have deadlines of their own.
+        if moved != self._moved or progress.outstanding or self.serving:
             self._moved, self._moved_at = moved, now
         elif now - self._moved_at >= self.timers.idle_seconds:
             return self.abort("idle for too long")

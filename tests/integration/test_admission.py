@@ -9,16 +9,18 @@ import pytest
 
 from tests.foreign import get, identifier, store
 from tests.gateway_process import SHORT_TIMERS, GatewayProcess, eventually
-from tests.instances import CT, EXPLICIT, ct
+from tests.instances import CT, EXPLICIT, IMPLICIT, ct, encode
 from tests.raw_peer import (
     ABORT,
     ASSOCIATE_AC,
     ASSOCIATE_RJ,
     RELEASE_RP,
+    STUDY_ROOT_GET,
     VERIFICATION,
     RawPeer,
     associate_rq,
     c_echo_rq,
+    c_get_rq,
     c_store_rq,
     p_data,
     pdu,
@@ -201,17 +203,14 @@ def test_a_peer_that_reads_nothing_is_cut(another_gateway: Callable[..., Gateway
     gateway = another_gateway(SHORT_TIMERS)
     gateway.kuva("ae", "add", "TESTSCU", "--vault", "north")
     gateway.kuva("ae", "add", "RAWPEER", "--vault", "north")
-    study = [ct(side=2048)]
-    study += [ct(study=study[0].study, side=2048) for _ in range(3)]
-    assert {answer.Status for answer in store(gateway, study, tmp_path)} == {0}
-    wanted = identifier("STUDY", StudyInstanceUID=study[0].study)
-    eventually(lambda: len(get(gateway, wanted, [(CT, EXPLICIT)])[1]) == 4, 10)
-    with RawPeer(gateway.dicom_port) as peer:
-        from tests.instances import encode
-        from tests.raw_peer import STUDY_ROOT_GET, c_get_rq
-
-        contexts = [(1, STUDY_ROOT_GET, ["1.2.840.10008.1.2"]), (3, CT, [EXPLICIT])]
+    # More than both kernels' buffers and the gateway's own queue hold together, or it would all be taken.
+    one = ct(side=4096)
+    assert {answer.Status for answer in store(gateway, [one], tmp_path)} == {0}
+    wanted = identifier("STUDY", StudyInstanceUID=one.study)
+    eventually(lambda: len(get(gateway, wanted, [(CT, EXPLICIT)])[1]) == 1, 10)
+    with RawPeer(gateway.dicom_port, receive_buffer=64 << 10) as peer:
+        contexts = [(1, STUDY_ROOT_GET, [IMPLICIT]), (3, CT, [EXPLICIT])]
         assert peer.associate(contexts, roles=[CT])[0] == ASSOCIATE_AC
         peer.send(p_data(1, c_get_rq(1), command=True, last=True))
-        peer.send(p_data(1, encode(wanted, "1.2.840.10008.1.2"), command=False, last=True))
+        peer.send(p_data(1, encode(wanted, IMPLICIT), command=False, last=True))
         eventually(lambda: any("takes nothing" in str(e.get("reason")) for e in gateway.events()), 15)

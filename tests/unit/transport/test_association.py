@@ -180,6 +180,15 @@ def test_waiting_for_our_own_answer_is_not_idling(established: Set):
     assert established.association.phase is Phase.ESTABLISHED
 
 
+def test_whoever_is_being_served_is_not_idle(established: Set):
+    established.association.serving = True
+    established.at(500)
+    assert established.association.phase is Phase.ESTABLISHED
+    established.association.serving = False
+    established.at(601)
+    assert established.association.phase is Phase.CLOSING
+
+
 def test_our_last_word_is_followed_by_artim(established: Set):
     established.association.abort("test")
     established.at(29)
