@@ -9,6 +9,11 @@ pub const PRESENTATION_CONTEXTS_MAX: usize = 128;
 pub const TRANSFER_SYNTAXES_MAX: usize = 64;
 /// Largest command set, bytes (PS3.7 6.3).
 pub const COMMAND_SET_LENGTH_MAX: usize = 64 << 10;
+/// Fragments that one message may have whatever their length.
+pub const FRAGMENTS_FREE: u64 = 4096;
+/// Beyond those, the least average length of a message's fragments, bytes: shorter ones cost more
+/// to unwrap than they carry, and no sender cuts a PDU of ours so small.
+pub const FRAGMENT_LENGTH_AVERAGE_LEAST: u64 = 128;
 /// Largest data set of a service other than C-STORE (identifiers, N-ACTION information), bytes.
 pub const IDENTIFIER_LENGTH_MAX: usize = 1 << 20;
 /// Our own maximum PDU length, as told to peers (PS3.8 D.1), bytes.

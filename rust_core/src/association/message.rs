@@ -2,7 +2,7 @@
 //! Annex E).
 
 use crate::command::{Command, CommandError, CommandSet};
-use crate::limits::COMMAND_SET_LENGTH_MAX;
+use crate::limits::{COMMAND_SET_LENGTH_MAX, FRAGMENT_LENGTH_AVERAGE_LEAST, FRAGMENTS_FREE};
 
 /// Where in a message the peer is, and what of its command set has come.
 #[derive(Debug, Default)]
@@ -10,6 +10,10 @@ pub(super) struct Message {
     expected: Expected,
     /// Fragments of the command set; grows as they come, never beyond `COMMAND_SET_LENGTH_MAX`.
     command: Vec<u8>,
+    /// Fragments of the message so far.
+    fragments: u64,
+    /// Bytes that they claim to carry.
+    carried: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,9 +36,12 @@ impl Message {
     /// Judges a PDV by its header, before a byte of its fragment is taken.
     pub fn open(&mut self, context_id: u8, command: bool, length: u32) -> Result<(), &'static str> {
         match (self.expected, command) {
-            (Expected::Command, true) => self.expected = Expected::RestOfCommand(context_id),
+            (Expected::Command, true) => {
+                self.expected = Expected::RestOfCommand(context_id);
+                (self.fragments, self.carried) = (0, 0);
+            }
             (Expected::RestOfCommand(id), true) if id == context_id => {}
-            (Expected::DataSet(id), false) if id == context_id => return Ok(()),
+            (Expected::DataSet(id), false) if id == context_id => return self.count(length),
             (Expected::Command, false) => return Err("data set without a command before it"),
             (Expected::RestOfCommand(_), false) => return Err("data set before the command's end"),
             (Expected::DataSet(_), true) => return Err("new command while a data set is expected"),
@@ -44,6 +51,16 @@ impl Message {
         }
         if self.command.len() as u64 + u64::from(length) > COMMAND_SET_LENGTH_MAX as u64 {
             return Err("command set is too long");
+        }
+        self.count(length)
+    }
+
+    /// A message of crumbs costs its receiver far more than its sender.
+    fn count(&mut self, length: u32) -> Result<(), &'static str> {
+        self.fragments += 1;
+        self.carried += u64::from(length);
+        if self.fragments > FRAGMENTS_FREE + self.carried / FRAGMENT_LENGTH_AVERAGE_LEAST {
+            return Err("message in too many fragments for its length");
         }
         Ok(())
     }

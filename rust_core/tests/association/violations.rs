@@ -2,7 +2,7 @@
 
 use kuva_core::association::{Association, Failure, State};
 use kuva_core::command::{Priority, build};
-use kuva_core::limits::COMMAND_SET_LENGTH_MAX;
+use kuva_core::limits::{COMMAND_SET_LENGTH_MAX, FRAGMENT_LENGTH_AVERAGE_LEAST, FRAGMENTS_FREE};
 use kuva_core::pdu::{Abort, RELEASE_RQ};
 
 use crate::support::{CT, acceptor, answer, data_tf, established, feed, pdv, request, value};
@@ -100,6 +100,34 @@ fn u18_a_command_that_never_ends_is_refused_at_its_limit() {
     }
     let failure = failure(&mut acceptor, &pdv(3, 1, &[0])[..12]);
     assert_eq!((failure.what, failure.answer), ("command set is too long", Some(USER)));
+}
+
+#[test]
+fn u19_a_message_of_crumbs_is_refused_and_one_of_small_fragments_is_not() {
+    let (_, mut acceptor) = established();
+    let small = pdv(3, 0, &[0; FRAGMENT_LENGTH_AVERAGE_LEAST as usize]);
+    for _ in 0..2 {
+        feed(&mut acceptor, &pdv(3, 3, &store_command())).unwrap();
+        for _ in 0..2 * FRAGMENTS_FREE {
+            feed(&mut acceptor, &small).unwrap();
+        }
+        feed(&mut acceptor, &pdv(3, 2, &[0])).unwrap();
+    }
+    feed(&mut acceptor, &pdv(3, 3, &store_command())).unwrap();
+    let crumb = pdv(3, 0, &[0]);
+    let crumbs = (0..2 * FRAGMENTS_FREE).position(|_| feed(&mut acceptor, &crumb).is_err());
+    // The command's fragment was one, its bytes and those of the crumbs earn a few more.
+    assert!((FRAGMENTS_FREE - 1..FRAGMENTS_FREE + 64).contains(&(crumbs.unwrap() as u64)));
+    let answered = failure(&mut established().1, &crumbs_in_one_pdu());
+    assert_eq!(answered.what, "message in too many fragments for its length");
+    assert_eq!(answered.answer, Some(USER));
+}
+
+/// All in one PDU, no fragment with a single byte.
+fn crumbs_in_one_pdu() -> Vec<u8> {
+    let command = value(3, 3, &store_command());
+    let empty = value(3, 0, &[]).repeat(2 * FRAGMENTS_FREE as usize);
+    data_tf(&[command, empty].concat())
 }
 
 #[test]
