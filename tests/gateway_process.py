@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,13 @@ class GatewayProcess:
     """`kuva serve`, started, asked, stopped and killed like anybody's process."""
 
     def __init__(
-        self, folder: Path, *, config: str | None = None, journal: str = "256 MiB", segment: str = "16 MiB"
+        self,
+        folder: Path,
+        *,
+        config: str | None = None,
+        journal: str = "256 MiB",
+        segment: str = "16 MiB",
+        within: Sequence[str] = (),
     ):
         self.folder = folder
         self.data = folder / "data"
@@ -46,18 +53,23 @@ class GatewayProcess:
         self.dicom_port, self.http_port = free_port(), free_port()
         self.ready: dict[str, Any] = {}
         self._process: subprocess.Popen[str] | None = None
+        self._within = list(within)
         self._sizes = {"KUVA_JOURNAL__CAPACITY": journal, "KUVA_JOURNAL__SEGMENT": segment}
         self._config = folder / "kuva.toml" if config is not None else None
         if self._config is not None:
             self._config.write_text(config or "")
 
     def start(self) -> "GatewayProcess":
-        command = [sys.executable, "-m", "gateway", "serve", "--json"]
+        command = [*self._within, sys.executable, "-m", "gateway", "serve", "--json"]
         if self._config is not None:
             command += ["--config", str(self._config)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, env=self.environment, text=True
+                command,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=self.environment,
+                text=True,
             )
         watchdog = threading.Timer(START_SECONDS_MAX, self._process.kill)
         watchdog.start()
@@ -145,10 +157,17 @@ class GatewayProcess:
 
     def rss(self) -> int:
         """Resident memory, bytes."""
+        return self._memory("VmRSS")
+
+    def rss_peak(self) -> int:
+        """The most resident memory there ever was, bytes."""
+        return self._memory("VmHWM")
+
+    def _memory(self, what: str) -> int:
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{what}:"):
                 return int(line.split()[1]) * 1024
-        raise AssertionError("no VmRSS")
+        raise AssertionError(f"no {what}")
 
 
 def free_port() -> int:

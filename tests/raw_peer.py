@@ -16,11 +16,7 @@ class RawPeer:
     """One socket. `receive_buffer` bounds what the kernel takes in for a peer that does not read."""
 
     def __init__(self, port: int, *, timeout: float = 10.0, receive_buffer: int | None = None) -> None:
-        self.socket = socket.socket()
-        self.socket.settimeout(timeout)
-        if receive_buffer is not None:  # before the connection, or the window is scaled already
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.connect(("127.0.0.1", port))
+        self.socket = connected(port, timeout, receive_buffer)
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +83,15 @@ class RawPeer:
                 return bytes(parts) if parts else None
             parts += got
         return bytes(parts)
+
+
+def connected(port: int, timeout: float, receive_buffer: int | None = None) -> socket.socket:
+    made = socket.socket()
+    made.settimeout(timeout)
+    if receive_buffer is not None:  # before the connection, or the window is scaled already
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    made.connect(("127.0.0.1", port))
+    return made
 
 
 def associate_rq(

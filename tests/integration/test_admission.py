@@ -109,7 +109,7 @@ def test_a_caller_beyond_its_limit_is_2_3_2_and_others_are_not(strict: GatewayPr
         assert other.associate(ECHO, calling="SECOND")[0] == ASSOCIATE_AC
 
 
-def test_idle_sockets_do_not_crowd_out_associations(gateway: GatewayProcess):
+def test_u25_idle_sockets_do_not_crowd_out_associations(gateway: GatewayProcess):
     with contextlib.ExitStack() as stack:
         idle = [stack.enter_context(RawPeer(gateway.dicom_port)) for _ in range(60)]
         peer = stack.enter_context(RawPeer(gateway.dicom_port))
@@ -199,7 +199,7 @@ def test_an_operation_we_do_not_serve_is_0211(gateway: GatewayProcess):
         assert us(answer, 0x00000100) == 0x8020
 
 
-def test_a_peer_that_reads_nothing_is_cut(another_gateway: Callable[..., GatewayProcess], tmp_path: Path):
+def test_u28_a_peer_that_reads_nothing_is_cut(another_gateway: Callable[..., GatewayProcess], tmp_path: Path):
     gateway = another_gateway(SHORT_TIMERS)
     gateway.kuva("ae", "add", "TESTSCU", "--vault", "north")
     gateway.kuva("ae", "add", "RAWPEER", "--vault", "north")
