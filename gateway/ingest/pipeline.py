@@ -137,7 +137,7 @@ class Pipeline:
             pass
 
     async def _land_once(self) -> bool:
-        """Lands one flush; True if more waits behind it: it was full, or of an earlier epoch.
+        """Lands one flush; True if more may wait behind it: it was full, of an earlier epoch, or late.
 
         What trickles in meanwhile waits for the next gathering: small flushes would be small batches in the
         catalogue for ever.
@@ -148,7 +148,8 @@ class Pipeline:
             core = await self._journal.take_flush()
             if core is not None:
                 instances = sum(batch.instances for batch in core.batches) + len(core.quarantined)
-                more = instances >= FLUSH_INSTANCES_MAX or core.epoch != self._journal.epoch
+                # What comes behind one that is tried again waits already, and nobody will wake us for it.
+                more = self.behind or instances >= FLUSH_INSTANCES_MAX or core.epoch != self._journal.epoch
                 await self._land(core)
         except (GatewayError, ValueError) as error:  # receiving goes on whatever is wrong with one flush
             self.behind = True

@@ -131,6 +131,26 @@ async def test_what_did_not_land_is_landed_again(monkeypatch: Any, error: Except
     assert not made.behind
 
 
+async def test_what_was_closed_behind_a_flush_that_did_not_land_follows_it(monkeypatch: Any):
+    monkeypatch.setattr(room, "GATHER_SECONDS", 0.0)
+    monkeypatch.setattr(room, "RETRY_SECONDS_LEAST", 0.01)
+    journal, catalogue = Journal(), Catalogue()
+    catalogue.away = 1
+    journal.flushes = [flush(2, 1)]
+    journal.say(closed_instances=1)
+
+    async def close_more() -> None:
+        while not catalogue.away == 0:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        journal.flushes.append(flush(2, 6))  # the wake-up for it comes while the retry waits
+        journal.say(closed_instances=5)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(close_more())
+        tasks.create_task(run(journal, catalogue))
+    assert journal.landings == [(2, 1), (2, 6)]
+
+
 async def test_a_flush_that_cannot_be_taken_is_taken_again(monkeypatch: Any):
     monkeypatch.setattr(room, "GATHER_SECONDS", 0.0)
     monkeypatch.setattr(room, "RETRY_SECONDS_LEAST", 0.01)
