@@ -23,7 +23,9 @@ def set_up_log(level: str = "info", log_format: Literal["auto", "json", "console
     least = logging.getLevelNamesMapping()[level.upper()]
     pretty = sys.stderr.isatty() if log_format == "auto" else log_format == "console"
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
         if pretty
         else structlog.processors.JSONRenderer()
     )
@@ -32,13 +34,29 @@ def set_up_log(level: str = "info", log_format: Literal["auto", "json", "console
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks if not pretty else structlog.processors.StackInfoRenderer(),
+            structlog.processors.StackInfoRenderer() if pretty else _TRACEBACKS,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    logging.basicConfig(level=logging.WARNING, handlers=[_FromLibraries()], force=True)
+
+
+# A traceback's local variables hold what patients' data sets say, and passwords: never shown.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
+
+class _FromLibraries(logging.Handler):
+    """What libraries log, in our form: the sentence and the kind of the exception, not its words."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = record.exc_info[0] if record.exc_info else None
+        said = {"exception": kind.__name__} if kind else {}
+        structlog.get_logger().log(record.levelno, record.getMessage(), library=record.name, **said)
 
 
 @dataclass(frozen=True)

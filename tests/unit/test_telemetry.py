@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import json
+import logging
 import time
+from typing import Literal
 
 import pytest
 import structlog
@@ -37,6 +39,41 @@ def test_the_log_is_json_lines_in_utc_without_what_is_less_severe(capsys: pytest
     assert (said["event"], said["level"], said["study"]) == ("shown", "info", "1.2.3")
     assert said["timestamp"].endswith("Z")
     structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_defect_is_logged_without_the_values_that_were_at_hand(
+    capsys: pytest.CaptureFixture[str], form: Literal["json", "console"]
+) -> None:
+    set_up_log("info", form)
+    patient = "Meikäläinen" + "^" + "Matti"
+    try:
+        raise RuntimeError(len(patient))
+    except RuntimeError:
+        structlog.get_logger().exception("a defect")
+    said = capsys.readouterr().err
+    assert "RuntimeError" in said
+    assert patient not in said
+    structlog.reset_defaults()
+
+
+def test_what_a_library_logs_is_a_line_like_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_log("info", "json")
+    library = logging.getLogger("some.library")
+    library.info("chatter")
+    try:
+        raise ConnectionResetError("words with a value in them")
+    except ConnectionResetError:
+        library.warning("it was %s", "reset", exc_info=True)
+    (line,) = capsys.readouterr().err.splitlines()
+    said = json.loads(line)
+    assert (said["event"], said["library"], said["exception"]) == (
+        "it was reset",
+        "some.library",
+        "ConnectionResetError",
+    )
+    structlog.reset_defaults()
+    logging.root.handlers.clear()
 
 
 async def test_a_blocked_loop_shows() -> None:
