@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncpg
 
 from gateway.catalogue import Catalogue
-from gateway.catalogue.cluster import Account, locate
+from gateway.catalogue.cluster import locate
 from gateway.catalogue.database import Address
 from gateway.catalogue.embedded import EmbeddedServer
 from gateway.catalogue.migrator import migrate
@@ -106,14 +106,17 @@ async def _embedded(home: Path) -> AsyncIterator[Server]:
 @asynccontextmanager
 async def _debian(home: Path) -> AsyncIterator[Server]:
     """A foreign server: no launcher of ours, trust over its socket."""
-    account = _account()
+    account = locate(home).account
     data, bin_folder = home / "data", DEBIAN[0]
     data.mkdir(mode=0o700)
     os.chown(data, account.uid, account.gid)
     os.chown(home, account.uid, account.gid)
     options = ("--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync")
     command = [str(bin_folder / "initdb"), f"--pgdata={data}", *options]
-    subprocess.run(command, check=True, capture_output=True, cwd="/", **account.arguments())  # noqa: ASYNC221
+    done = subprocess.run(  # noqa: ASYNC221
+        command, check=False, capture_output=True, text=True, cwd="/", **account.arguments()
+    )
+    assert done.returncode == 0, f"initdb ended with {done.returncode}: {done.stdout}{done.stderr}"
     start = [str(bin_folder / "postgres"), "-D", str(data), "-k", str(home), "-c", "listen_addresses="]
     process = subprocess.Popen(  # noqa: ASYNC220
         start, cwd="/", stderr=subprocess.DEVNULL, **account.arguments()
@@ -133,7 +136,3 @@ async def _debian(home: Path) -> AsyncIterator[Server]:
     finally:
         process.send_signal(2)
         process.wait(30)
-
-
-def _account() -> Account:
-    return locate(Path("/nonexistent")).account

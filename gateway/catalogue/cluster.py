@@ -4,6 +4,7 @@ import hashlib
 import os
 import pwd
 import shutil
+import signal
 import struct
 import subprocess
 import tempfile
@@ -12,7 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from gateway.errors import EmbeddedServerError
+
+log = structlog.get_logger(__name__)
 
 SOCKET_PATH_MAX = 100  # sun_path has 108 bytes, the last is NUL
 _SOCKET_NAME = ".s.PGSQL.5432"
@@ -21,6 +26,8 @@ _VERSIONS = {"18": "pginstall18", "16": "pginstall"}  # newest first: what a new
 _ACCOUNTS = ("postgres", "nobody")
 _ACL = "system.posix_acl_access"
 _INITDB_SECONDS_MAX = 300
+_INITDB_TRIES = 2
+_INITDB_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,8 @@ def _account(home: Path) -> Account:
             continue
         return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
     raise EmbeddedServerError(
-        f"PostgreSQL needs an account with a name; user id {uid} has none in the password file"
+        f"PostgreSQL needs an account with a name, and user id {uid} has none in the password file: "
+        "run as an account that has one, or set catalogue.dsn to use a server of your own"
     )
 
 
@@ -230,28 +238,66 @@ def _copied(package: Path, version: str, to: Path) -> Path:
 
 
 def _initialise(cluster: Cluster) -> None:
-    """Initdb beside, then one rename: half a cluster is never taken for a whole one."""
-    if (cluster.data / "PG_VERSION").exists():
+    """Initdb beside, then one rename: half a cluster is never taken for a whole one. Tried twice."""
+    if _whole(cluster.data):
         return
+    if cluster.data.exists() and any(cluster.data.iterdir()):
+        raise EmbeddedServerError(
+            f"{cluster.data} is no whole PostgreSQL cluster, and not empty: look what it is, and move it away"
+        )
     part = cluster.home / "data.part"
+    said = ""
+    for _ in range(_INITDB_TRIES):
+        _clear(part, cluster)
+        said = _initdb(cluster, part)
+        if not said and _whole(part):
+            part.rename(cluster.data)
+            _sync(cluster.home)
+            return
+        log.warning("initdb failed", said=said)
     shutil.rmtree(part, ignore_errors=True)
+    raise EmbeddedServerError(f"initdb failed, twice: {said}")
+
+
+def _whole(data: Path) -> bool:
+    return (data / "PG_VERSION").is_file() and (data / "global" / "pg_control").is_file()
+
+
+def _clear(part: Path, cluster: Cluster) -> None:
+    """A full disk makes initdb's own server abort half-way; that is told beforehand."""
+    shutil.rmtree(part, ignore_errors=True)
+    if (free := shutil.disk_usage(cluster.home).free) < _INITDB_BYTES:
+        raise EmbeddedServerError(
+            f"{free >> 20} MiB are free in {cluster.home}; "
+            f"a new PostgreSQL cluster needs {_INITDB_BYTES >> 20} MiB"
+        )
     _own(part, cluster.account)
+
+
+def _initdb(cluster: Cluster, part: Path) -> str:
+    """Runs it; returns nothing, or how it ended with its own last words."""
     options = ("--username=postgres", "--encoding=UTF8", "--locale=C", "--data-checksums", "--auth=reject")
     command = [str(cluster.programs / "initdb"), f"--pgdata={part}", *options, "--no-instructions"]
-    environment = {**quiet_environment(), "TZ": "UTC"}
-    done = subprocess.run(
+    with subprocess.Popen(
         command,
-        check=False,
         cwd="/",
-        env=environment,
-        capture_output=True,
-        timeout=_INITDB_SECONDS_MAX,
+        env={**quiet_environment(), "TZ": "UTC"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
         **cluster.account.arguments(),
-    )
-    if done.returncode:
-        raise EmbeddedServerError(f"initdb failed: {done.stderr.decode(errors='replace')[-500:]}")
-    part.rename(cluster.data)
-    _sync(cluster.home)
+    ) as process:
+        ended = ""
+        try:
+            output, _ = process.communicate(timeout=_INITDB_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # the servers that it starts as well
+            output, _ = process.communicate()
+            ended = f"it did not end within {_INITDB_SECONDS_MAX} s"
+    if process.returncode == 0:
+        return ""
+    return f"{ended or f'status {process.returncode}'}: {output.decode(errors='replace').strip()[-2000:]}"
 
 
 def quiet_environment() -> dict[str, str]:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -16,10 +16,10 @@ import pytest
 
 from gateway.catalogue import Catalogue
 from gateway.catalogue import cluster as cluster_room
-from gateway.catalogue.cluster import prepare
+from gateway.catalogue.cluster import locate, prepare
 from gateway.catalogue.embedded import EmbeddedServer, _pid_in, _processes
 from gateway.catalogue.migrator import migrate
-from gateway.errors import CatalogueUnavailableError
+from gateway.errors import CatalogueUnavailableError, EmbeddedServerError
 from tests.catalogue_samples import STUDY, batch, flush, node_id, vault_id, verify
 from tests.postgresql import scratch
 
@@ -153,6 +153,102 @@ async def test_a_first_start_that_was_killed_is_begun_again(home: Path) -> None:
     await server.start()
     await server.stop()
     assert not part.exists()
+
+
+FAILS_HALF_WAY = """#!/bin/sh
+for last; do case $last in --pgdata=*) part=${last#--pgdata=};; esac; done
+echo run >> "$(dirname "$part")/run/runs"
+if [ "$(wc -l < "$(dirname "$part")/run/runs")" -le FAILURES ]; then
+    mkdir "$part/global"; echo 18 > "$part/PG_VERSION"
+    echo "PANIC:  cannot abort transaction 1, it was already committed" >&2
+    exit 134
+fi
+exec "REAL" "$@"
+"""
+
+
+@pytest.fixture
+def initdb_fails(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Makes initdb fail so many times, leaving half a cluster each time; then it is the real one."""
+
+    def make(times: int) -> None:
+        real = locate(home).programs
+        programs = home.parent / "programs"
+        programs.mkdir(mode=0o755)
+        (programs / "postgres").symlink_to(real / "postgres")
+        text = FAILS_HALF_WAY.replace("FAILURES", str(times)).replace("REAL", str(real / "initdb"))
+        (programs / "initdb").write_text(text)
+        (programs / "initdb").chmod(0o755)
+        monkeypatch.setattr(cluster_room, "_programs", lambda home, account: programs)
+
+    return make
+
+
+async def test_an_initdb_that_fails_half_way_is_cleared_and_tried_again(
+    home: Path, initdb_fails: Callable[[int], None]
+) -> None:
+    initdb_fails(1)
+    server = EmbeddedServer(home)
+    await server.start()
+    await server.stop()
+    assert (home / "run" / "runs").read_text() == "run\nrun\n"
+    assert not (home / "data.part").exists()
+
+
+async def test_an_initdb_that_fails_twice_is_told_in_its_own_words(
+    home: Path, initdb_fails: Callable[[int], None]
+) -> None:
+    initdb_fails(2)
+    with pytest.raises(EmbeddedServerError, match="status 134: PANIC:  cannot abort transaction 1"):
+        await EmbeddedServer(home).start()
+    assert not (home / "data").exists()
+    assert not (home / "data.part").exists()
+    server = EmbeddedServer(home)
+    await server.start()  # and the next start is not hindered by it
+    await server.stop()
+
+
+async def test_an_initdb_that_hangs_is_ended_with_all_that_it_started(
+    home: Path, initdb_fails: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    initdb_fails(0)
+    monkeypatch.setattr(cluster_room, "_INITDB_SECONDS_MAX", 0.5)
+    (home.parent / "programs" / "initdb").write_text("#!/bin/sh\necho waiting\nsleep 97531\n")
+    with pytest.raises(EmbeddedServerError, match=r"did not end within 0\.5 s: waiting"):
+        await EmbeddedServer(home).start()
+    left = subprocess.run(["pgrep", "-f", "sleep 97531"], capture_output=True, check=False)  # noqa: ASYNC221
+    assert left.returncode == 1
+
+
+async def test_too_little_room_is_told_before_initdb_aborts_for_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_room, "_INITDB_BYTES", 1 << 62)
+    with pytest.raises(EmbeddedServerError, match="MiB are free in"):
+        await EmbeddedServer(home).start()
+
+
+async def test_a_folder_that_is_no_whole_cluster_is_neither_used_nor_removed(home: Path) -> None:
+    (home / "data").mkdir(parents=True)
+    (home / "data" / "PG_VERSION").write_text("18\n")
+    with pytest.raises(EmbeddedServerError, match="no whole PostgreSQL cluster"):
+        await EmbeddedServer(home).start()
+    assert (home / "data" / "PG_VERSION").exists()
+
+
+async def test_variables_for_other_servers_do_not_reach_ours(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (
+        ("PGPORT", "1"), ("PGHOST", "db.invalid"), ("PGSSLMODE", "verify-full"), ("PGUSER", "x"),
+        ("PGDATA", "/nowhere"), ("PGTARGETSESSIONATTRS", "standby"), ("LC_ALL", "xx_XX.UTF-8"),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("HOME", raising=False)
+    server = EmbeddedServer(home)
+    await server.start()
+    assert await migrate(server.owner)
+    await server.stop()
 
 
 async def test_nobody_connects_over_the_network_or_under_another_account(home: Path) -> None:

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def _dump(address: Address) -> str:
-    pg_dump = locate(Path("/nonexistent")).programs / "pg_dump"
+    pg_dump = locate(Path(str(address.socket_folder)).parent).programs / "pg_dump"
     where = ["-h", str(address.socket_folder), "-U", "postgres", str(address.database)]
     done = subprocess.run(
         [str(pg_dump), "--schema-only", "--schema=kuva", *where], capture_output=True, check=True, text=True
