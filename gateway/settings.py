@@ -9,12 +9,13 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableEnvironmentError
 
 from gateway.errors import SettingsError
 
@@ -23,13 +24,22 @@ _DURATIONS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 _AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")  # PS3.5 6.2, VR AE: no backslash, no control characters
 _UID = re.compile(r"(?=.{1,64}\Z)(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+")
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?)+")
+_FILE_LENGTH_MAX = 1 << 20
+_FINDINGS_MAX = 50
 _ENV_PREFIX = "KUVA_"
 _ENV_FOR_TESTS = "KUVA_TEST_"
 
 
+def _number_of(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a number is wanted, not true or false")  # noqa: TRY004 - pydantic reports ValueError
+    return value
+
+
 def _quantity(value: object, units: Mapping[str, float], example: str) -> object:
     if not isinstance(value, str):
-        return value
+        return _number_of(value)
     match = _QUANTITY.fullmatch(value)
     factor = units.get(match[2]) if match else None
     if match is None or factor is None:
@@ -61,12 +71,45 @@ def _uid_of(value: object) -> object:
     return value
 
 
+def _host_of(value: object) -> object:
+    if isinstance(value, str) and not (_is_address(value) or _HOST_NAME.fullmatch(value)):
+        raise ValueError("neither an IP address nor a host name")
+    return value
+
+
+def _path_of(value: Path) -> Path:
+    if "\0" in str(value):
+        raise ValueError("no path holds a NUL character")
+    return value
+
+
+def _dsn_of(value: SecretStr) -> SecretStr:
+    """Looks at the form only, and quotes nothing: a password may stand anywhere in it."""
+    try:
+        parts = urlsplit(value.get_secret_value())
+        good = parts.scheme in ("postgresql", "postgres") and len(parts.path) > 1
+        _ = parts.query and parse_qs(parts.query, strict_parsing=True)
+        _ = "," in parts.netloc or parts.port  # asks urlsplit; several hosts have a port each
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(
+            "write it like 'postgresql://user:password@host:5432/database'; "
+            "percent-encode what has a meaning in a URL"
+        )
+    return value
+
+
 Bytes = Annotated[int, BeforeValidator(_bytes_of), Field(ge=0)]
 """A size in bytes; "4 GiB", "64 MiB" or a number."""
 Seconds = Annotated[float, BeforeValidator(_seconds_of), Field(gt=0, allow_inf_nan=False)]
 """A duration in seconds; "30 s", "10 min" or a number."""
-Port = Annotated[int, Field(ge=0, le=65535)]
+Number = Annotated[int, BeforeValidator(_number_of)]
+Host = Annotated[str, BeforeValidator(_host_of)]
+Port = Annotated[int, BeforeValidator(_number_of), Field(ge=0, le=65535)]
 """A TCP port; 0 lets the system choose, for tests."""
+Dsn = Annotated[SecretStr, AfterValidator(_dsn_of)]
+"""A postgresql:// URL, with the database named."""
 AeTitleText = Annotated[str, BeforeValidator(_ae_title_of)]
 UidText = Annotated[str, BeforeValidator(_uid_of)]
 
@@ -88,7 +131,7 @@ class NodeSettings(_Section):
 class DicomSettings(_Section):
     """Where and how DICOM is spoken (PS3.8)."""
 
-    host: str = Field(
+    host: Host = Field(
         default="127.0.0.1",
         description="Address to listen on. Loopback only, unless this file says otherwise.",
     )
@@ -96,10 +139,10 @@ class DicomSettings(_Section):
     ae_titles: tuple[AeTitleText, ...] = Field(
         default=("KUVA",), min_length=1, description="Called AE titles that are ours."
     )
-    associations_max: int = Field(
+    associations_max: Number = Field(
         default=200, ge=1, le=10_000, description="Associations at once on this node."
     )
-    associations_per_ae_max: int = Field(
+    associations_per_ae_max: Number = Field(
         default=50, ge=1, le=10_000, description="Associations at once of one calling AE title."
     )
     artim_seconds: Seconds = Field(
@@ -118,7 +161,7 @@ class DicomSettings(_Section):
 class HttpSettings(_Section):
     """Health and metrics."""
 
-    host: str = Field(
+    host: Host = Field(
         default="127.0.0.1",
         description="Address to listen on. Loopback only, unless this file says otherwise.",
     )
@@ -131,6 +174,7 @@ class JournalSettings(_Section):
     capacity: Bytes = Field(
         default=4 << 30,
         ge=256 << 20,
+        le=1 << 50,
         description="Room of all segments; above 90 % fill new instances are refused (A700H).",
     )
     segment: Bytes = Field(
@@ -144,15 +188,17 @@ class CatalogueSettings(_Section):
     Without `dsn` an embedded one is run under the data folder.
     """
 
-    dsn: SecretStr | None = Field(
+    dsn: Dsn | None = Field(
         default=None,
         description="postgresql:// URL of the gateway's role (no superuser, no BYPASSRLS, owns nothing).",
     )
-    migration_dsn: SecretStr | None = Field(
+    migration_dsn: Dsn | None = Field(
         default=None,
         description="postgresql:// URL of the role that owns the schema; used by `kuva schema migrate` only.",
     )
-    connections_max: int = Field(default=8, ge=2, le=200, description="Connections at once from this node.")
+    connections_max: Number = Field(
+        default=8, ge=2, le=200, description="Connections at once from this node."
+    )
     query_seconds_max: Seconds = Field(default=30.0, description="Deadline of one query.")
 
 
@@ -160,7 +206,7 @@ class ProfileSettings(_Section):
     """National and local rules: versioned data files."""
 
     name: str = Field(
-        default="neutral", pattern=r"[a-z][a-z0-9_-]*", description="Which profile is in force."
+        default="neutral", pattern=r"^[a-z][a-z0-9_-]*$", description="Which profile is in force."
     )
     private_sop_classes: tuple[UidText, ...] = Field(
         default=(), description="Private storage SOP classes accepted beside those of the profile."
@@ -174,7 +220,7 @@ class Settings(BaseSettings):
         extra="forbid", frozen=True, env_prefix=_ENV_PREFIX, env_nested_delimiter="__", env_ignore_empty=True
     )
 
-    data: Path = Field(
+    data: Annotated[Path, AfterValidator(_path_of)] = Field(
         default=Path(".kuva"), description="The data folder: journal, store, embedded PostgreSQL."
     )
     drain_seconds: Seconds = Field(
@@ -234,7 +280,9 @@ def load(path: Path | None) -> Settings:
     try:
         settings = Settings(**{**_parse(path, text), "configured": path is not None})
     except ValidationError as error:
-        raise SettingsError(tuple(_finding(path, text, detail) for detail in error.errors())) from None
+        raise SettingsError(tuple(_findings(path, text, error))) from None
+    except UnreadableEnvironmentError as error:
+        raise SettingsError((f"environment: {error}; lists are written as JSON",)) from None
     settings = settings.model_copy(update={"data": settings.data.expanduser().absolute()})
     settings.check()
     return settings
@@ -242,9 +290,19 @@ def load(path: Path | None) -> Settings:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError((f"{path}: cannot be read: {error}",)) from None
+        with path.open("rb") as file:
+            content = file.read(_FILE_LENGTH_MAX + 1)
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            (f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}",)
+        ) from None
+    if len(content) > _FILE_LENGTH_MAX:
+        raise SettingsError((f"{path}: longer than 1 MiB; this is no settings file",))
+    try:
+        return content.decode("utf-8-sig")  # some editors begin a file with a byte order mark
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SettingsError((f"{path}:{line}: not UTF-8; save the file in that encoding",)) from None
 
 
 def _parse(path: Path | None, text: str) -> dict[str, Any]:
@@ -252,6 +310,8 @@ def _parse(path: Path | None, text: str) -> dict[str, Any]:
         parsed = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError((f"{path}: not TOML: {error}",)) from None
+    except RecursionError:
+        raise SettingsError((f"{path}: nested too deeply",)) from None
     if "configured" in parsed:
         raise SettingsError((f"{path}:{_line_of(text, ('configured',))}: configured: unknown key",))
     return parsed
@@ -271,14 +331,37 @@ def _refuse_unknown_environment(environment: Mapping[str, str]) -> None:
         )
 
 
+def _findings(path: Path | None, text: str, error: ValidationError) -> Iterator[str]:
+    details = error.errors(include_url=False, include_input=False)
+    for detail in details[:_FINDINGS_MAX]:
+        yield _finding(path, text, detail)
+    if len(details) > _FINDINGS_MAX:
+        yield f"{path}: {len(details) - _FINDINGS_MAX} more"
+
+
 def _finding(path: Path | None, text: str, detail: ErrorDetails) -> str:
     place = tuple(str(part) for part in detail["loc"])
-    line = _line_of(text, place)
-    where = f"{path}:{line}" if line else "environment"
+    where = _where(path, text, place)
     if detail["type"] == "extra_forbidden":
         return f"{where}: {'.'.join(place)}: unknown key{_nearest(place[-1], _names_at(place[:-1]))}"
-    message = detail["msg"].removeprefix("Value error, ")
+    message = _PLAINER.get(detail["type"], detail["msg"].removeprefix("Value error, "))
     return f"{where}: {'.'.join(place)}: {message}"
+
+
+_PLAINER = {
+    "model_type": "a table is wanted: [name], and its keys below",
+    "tuple_type": 'a list is wanted: ["one", "two"]',
+    "string_type": "a text is wanted, in quotes",
+    "path_type": "a path is wanted, in quotes",
+}
+
+
+def _where(path: Path | None, text: str, place: tuple[str, ...]) -> str:
+    names = {_ENV_PREFIX + "__".join(place[:depth]).upper() for depth in range(1, len(place) + 1)}
+    if path is None or names & os.environ.keys():
+        return "environment"
+    line = _line_of(text, place)
+    return f"{path}:{line}" if line else str(path)
 
 
 def _names_at(place: tuple[str, ...]) -> set[str]:
@@ -330,12 +413,15 @@ def _cross_findings(settings: Settings) -> Iterator[str]:
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _is_address(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(host)
     except ValueError:
         return False
+    return True
 
 
 def _fields(

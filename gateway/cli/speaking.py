@@ -69,7 +69,7 @@ def plain_errors() -> Iterator[None]:
         yield
     except SettingsError as error:
         for finding in error.findings:
-            complaint.print(f"[red]settings:[/red] {finding}", markup=True, soft_wrap=True)
+            complaint.print(f"settings: {printable(finding)}", markup=False, style="red", soft_wrap=True)
         fail("Nothing was started. 'kuva config show' prints every setting with its meaning.", Exit.USAGE)
     except JournalRotError as error:
         complaint.print(f"kuva: {error}", markup=False, style="red", soft_wrap=True)
@@ -84,8 +84,13 @@ def plain_errors() -> Iterator[None]:
 
 def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
     """Ends the command."""
-    complaint.print(f"kuva: {message}", markup=False, style="red", soft_wrap=True)
+    complaint.print(f"kuva: {printable(message)}", markup=False, style="red", soft_wrap=True)
     raise typer.Exit(code)
+
+
+def printable(text: str) -> str:
+    """With what would steer a terminal made visible: keys and paths are other people's words."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
 def print_json(value: object) -> None:

@@ -78,6 +78,14 @@ def test_every_fault_is_reported_with_line_and_nearest_name(tmp_path: Path) -> N
         ('[dicom]\nae_titles = ["A\\\\B"]', "AE title"),
         ('[dicom]\nae_titles = ["SEVENTEEN_LETTERS"]', "AE title"),
         ("[dicom]\nae_titles = []", "ae_titles"),
+        ('[dicom]\nae_titles = "KUVA"', "a list is wanted"),
+        ("[dicom]\nport = true", "a number is wanted"),
+        ("drain_seconds = true", "a number is wanted"),
+        ('[dicom]\nhost = "not a host!"', "neither an IP address nor a host name"),
+        ('[journal]\ncapacity = "9999999999 TiB"', "less than or equal"),
+        ('[profile]\nname = "../../etc/passwd"', "profile.name"),
+        ('data = "a\\u0000b"', "NUL"),
+        ("dicom = 4", "a table is wanted"),
         ('[profile]\nprivate_sop_classes = ["1.02"]', "not a UID"),
         ("[dicom]\nport = 65536", "port"),
         ('[dicom]\nartim_seconds = "0 s"', "artim"),
@@ -87,7 +95,7 @@ def test_every_fault_is_reported_with_line_and_nearest_name(tmp_path: Path) -> N
         ('[journal]\ncapacity = "256 MiB"\nsegment = "128 MiB"', "fewer than four"),
         ("[dicom]\nport = 8080", "same as dicom.port"),
         ("[dicom]\nassociations_max = 10", "more than"),
-        ('[catalogue]\nmigration_dsn = "postgresql://x"', "without catalogue.dsn"),
+        ('[catalogue]\nmigration_dsn = "postgresql://x/y"', "without catalogue.dsn"),
         ("configured = true", "unknown key"),
         ("data = ", "not TOML"),
     ],
@@ -116,7 +124,11 @@ def test_the_environment_wins_and_its_unknown_names_are_refused(
 
 @pytest.mark.parametrize(
     "dsn",
-    ["postgresql://kuva:s3cret@db/kuva", "postgresql://db/kuva?password=s3cret", "host=db password=s3cret"],
+    [
+        "postgresql://kuva:s3cret@db/kuva",
+        "postgresql://db/kuva?password=s3cret",
+        "postgresql://kuva:s3cret@db1:5432,db2:5433/kuva?target_session_attrs=read-write",
+    ],
 )
 def test_secrets_are_never_shown(tmp_path: Path, dsn: str) -> None:
     settings = load(_write(tmp_path, f'[catalogue]\ndsn = "{dsn}"'))
@@ -125,10 +137,56 @@ def test_secrets_are_never_shown(tmp_path: Path, dsn: str) -> None:
     assert settings.catalogue.dsn.get_secret_value() == dsn
 
 
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "host=db password=s3cret",
+        "mysql://kuva:s3cret@db/kuva",
+        "postgresql://kuva:s3cret@db",
+        "postgresql://kuva:s3cret@db:99999/kuva",
+        "postgresql://kuva:s3cret@[::1/kuva",
+        "postgresql://kuva:s3cret@db/kuva?x",
+    ],
+)
+def test_what_is_no_database_url_is_refused_without_showing_it(tmp_path: Path, dsn: str) -> None:
+    (finding,) = _findings(_write(tmp_path, f'[catalogue]\ndsn = "{dsn}"'))
+    assert "catalogue.dsn: write it like" in finding
+    assert "s3cret" not in finding
+
+
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     assert "cannot be read" in _findings(tmp_path / "none.toml")[0]
-    (tmp_path / "bad.toml").write_bytes(b"\xff")
-    assert "cannot be read" in _findings(tmp_path / "bad.toml")[0]
+    assert "Is a directory" in _findings(tmp_path)[0]
+    (tmp_path / "bad.toml").write_bytes(b"[node]\nname = '\xe4'\n")
+    assert "bad.toml:2: not UTF-8" in _findings(tmp_path / "bad.toml")[0]
+
+
+def test_a_byte_order_mark_is_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / "kuva.toml").write_bytes(b"\xef\xbb\xbf[dicom]\r\nport = 104\r\n")
+    assert load(tmp_path / "kuva.toml").dicom.port == 104
+
+
+def test_what_is_too_much_for_a_settings_file_is_refused_within_bounds(tmp_path: Path) -> None:
+    assert "longer than 1 MiB" in _findings(Path("/dev/zero"))[0]
+    assert "nested too deeply" in _findings(_write(tmp_path, "a = " + "[" * 9000 + "]" * 9000))[0]
+    many = _findings(_write(tmp_path, "".join(f"unknown{number} = 1\n" for number in range(1000))))
+    assert len(many) == 51
+    assert many[-1].endswith("950 more")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("KUVA_DICOM__AE_TITLES", "KUVA", "environment: "),
+        ("KUVA_DICOM", "4", "environment: dicom: a table is wanted"),
+        ("KUVA_HTTP__PORT", "x", "environment: http.port: "),
+    ],
+)
+def test_a_wrong_variable_is_said_to_be_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str, fault: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert any(finding.startswith(fault) for finding in _findings(_write(tmp_path, "[dicom]\n[http]\n")))
 
 
 def test_every_setting_is_documented() -> None:
