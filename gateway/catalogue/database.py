@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 
 from gateway.catalogue.queries import queries
+from gateway.catalogue.suitability import check_gateway_role, check_server
 from gateway.errors import CatalogueError, CatalogueSchemaError, CatalogueUnavailableError
 from gateway.model.identifiers import VaultId
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
-SERVER_VERSION_LEAST = 150_000
+SOCKET_PORT = 5432
 CONNECT_SECONDS_MAX = 10.0
 IDLE_IN_TRANSACTION_SECONDS_MAX = 10
 
@@ -34,6 +35,7 @@ _TRY_AGAIN = (
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, for as long as a failover takes
     OSError,
     TimeoutError,
 )
@@ -65,23 +67,34 @@ class Address:
         """Keyword arguments for asyncpg."""
         if self.dsn is not None:
             return {"dsn": self.dsn}
-        return {"host": self.socket_folder, "user": self.user, "database": self.database}
+        # All that the environment (PGPORT, PGSSLMODE, ...) would else add is said here.
+        return {
+            "host": self.socket_folder,
+            "port": SOCKET_PORT,
+            "user": self.user,
+            "database": self.database,
+            "ssl": False,
+            "target_session_attrs": "any",
+        }
 
 
 @contextmanager
 def translated() -> Iterator[None]:
     """Turns every foreign exception into ours.
 
-    The text of PostgreSQL's own messages is left out: its details quote rows, and rows hold patients.
+    PostgreSQL's details quote rows, and rows hold patients: they are left out always, and its message too
+    unless it is about the server, the role or the schema, which quotes no values.
     """
     try:
         yield
     except _UNSENDABLE as error:
         raise CatalogueError(f"a value cannot be sent to the catalogue: {_plain(error)}") from None
+    except asyncpg.ClientConfigurationError as error:
+        raise CatalogueSchemaError(f"the database's URL or a PG* variable is wrong: {error}") from None
     except _TRY_AGAIN as error:
-        raise CatalogueUnavailableError(f"catalogue cannot be asked now: {_plain(error)}") from None
+        raise CatalogueUnavailableError(f"catalogue cannot be asked now: {_told(error)}") from None
     except _WRONG_SCHEMA as error:
-        raise CatalogueSchemaError(f"database, schema or role does not fit: {_plain(error)}") from None
+        raise CatalogueSchemaError(f"database, schema or role does not fit: {_told(error)}") from None
     except asyncpg.CheckViolationError as error:
         kind = CatalogueError if error.constraint_name else NoPartitionError
         raise kind(f"catalogue refused: {_plain(error)}") from None
@@ -96,6 +109,11 @@ def _plain(error: BaseException) -> str:
         type(error).__name__ + (f" {code}" if code else "") + (f" of {constraint}" if constraint else "")
     )
     return f"{described}: {error.strerror}" if isinstance(error, OSError) and error.strerror else described
+
+
+def _told(error: BaseException) -> str:
+    message = error.args[0] if isinstance(error, asyncpg.PostgresError) and error.args else ""
+    return f"{_plain(error)}: {message}" if message else _plain(error)
 
 
 class Database:
@@ -114,7 +132,7 @@ class Database:
         with translated():
             pool = await asyncpg.create_pool(
                 **address.arguments(),
-                min_size=1,
+                min_size=0,  # else asyncpg connects by itself, for ever, while the server is away
                 max_size=connections_max,
                 timeout=CONNECT_SECONDS_MAX,
                 command_timeout=query_seconds_max,
@@ -130,7 +148,9 @@ class Database:
             )
         database = cls(pool, query_seconds_max=query_seconds_max)
         try:
-            await database._check()
+            async with database.connection() as connection:
+                await check_server(connection)
+                await check_gateway_role(connection)
         except BaseException:
             pool.terminate()
             raise
@@ -180,28 +200,6 @@ class Database:
         """Asks the database anything at all. Raises `CatalogueUnavailableError`."""
         async with self.connection() as connection:
             await connection.fetchval(queries("database")["ping"])
-
-    async def _check(self) -> None:
-        async with self.connection() as connection:
-            row = await connection.fetchrow(queries("database")["check"])
-        assert row is not None
-        faults = [
-            text
-            for wrong, text in (
-                (row["version"] < SERVER_VERSION_LEAST, "PostgreSQL is older than 15"),
-                (row["superuser"] or row["bypass"], "the role is a superuser or bypasses row-level security"),
-                (row["owns"], "the role owns the schema; row-level security would not bind it"),
-                (
-                    row["fsync"] == "off" or row["full_page_writes"] == "off",
-                    "fsync or full_page_writes is off",
-                ),
-                (row["synchronous_commit"] == "off", "synchronous_commit is off"),
-                (row["encoding"] != "UTF8", "the encoding of the database is not UTF8"),
-            )
-            if wrong
-        ]
-        if faults:
-            raise CatalogueSchemaError("the database may not be used: " + "; ".join(faults))
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ import structlog
 
 from gateway.catalogue.database import CONNECT_SECONDS_MAX, Address, translated
 from gateway.catalogue.queries import queries
+from gateway.catalogue.suitability import check_owner_role, check_server
 from gateway.errors import CatalogueSchemaError
 
 log = structlog.get_logger(__name__)
@@ -72,7 +73,10 @@ async def migrate(
                 server_settings={"application_name": "kuva migrate"},
             )
             try:
+                await check_server(connection)
+                await check_owner_role(connection)
                 await connection.execute(queries("migrator")["lock"])
+                await _check_gateway_exists(connection)
                 await connection.execute(queries("migrator")["table"])
                 return await _apply(connection, await _outstanding(connection, steps), through)
             finally:
@@ -83,13 +87,24 @@ async def outstanding(address: Address, *, steps: Sequence[Migration] | None = N
     """The steps that the database does not have. Changes nothing; errors as `migrate`."""
     steps = bundled() if steps is None else steps
     with translated():
-        connection = await asyncpg.connect(**address.arguments(), timeout=CONNECT_SECONDS_MAX)
+        connection = await asyncpg.connect(
+            **address.arguments(), timeout=CONNECT_SECONDS_MAX, command_timeout=CONNECT_SECONDS_MAX
+        )
         try:
+            await check_server(connection)
             if await connection.fetchval(queries("migrator")["exists"]) is None:
                 return tuple(steps)
             return await _outstanding(connection, steps)
         finally:
             connection.terminate()
+
+
+async def _check_gateway_exists(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    if not await connection.fetchval(queries("embedded")["role_exists"], "kuva_gateway"):
+        raise CatalogueSchemaError(
+            "the role kuva_gateway does not exist; the migrations grant it what the gateway needs: "
+            "create it first"
+        )
 
 
 async def _outstanding(

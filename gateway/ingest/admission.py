@@ -10,7 +10,7 @@ import structlog
 
 from gateway import _core
 from gateway.catalogue import Catalogue
-from gateway.errors import CatalogueUnavailableError
+from gateway.errors import CatalogueError, CatalogueUnavailableError
 from gateway.model.association import ApplicationEntity, Grant
 from gateway.model.identifiers import AeTitle, VaultId
 from gateway.profiles import ContentRules
@@ -62,7 +62,7 @@ class Gate:
         """Who this is and where its instances go; or the exact rejection (PS3.8 9.3.4)."""
         try:
             admitted = await self._known(calling, greeting.called, address)
-        except CatalogueUnavailableError as error:
+        except (CatalogueError, CatalogueUnavailableError) as error:
             log.warning("grants cannot be read", calling=calling, reason=str(error))
             return CONGESTION
         rejection = rejection_of(greeting, called_titles=self._ae_titles, caller_known=admitted is not None)

@@ -6,7 +6,9 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from gateway.catalogue import suitability
 from gateway.catalogue.database import Address, Database
+from gateway.catalogue.migrator import migrate, outstanding
 from gateway.errors import CatalogueSchemaError
 from gateway.model.identifiers import StudyUid, VaultId
 from tests.catalogue_samples import batch, flush, node_id, quarantined, vault_id
@@ -130,3 +132,13 @@ async def test_a_server_that_may_forget_commits_is_refused(base: Base) -> None:
         await Database.open(
             Address(socket_folder=base.gateway.socket_folder, user="kuva_gateway", database=base.name)
         )
+
+
+async def test_a_server_that_is_too_old_is_refused_by_everybody(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suitability, "SERVER_VERSION_LEAST", 990_000)
+    owner = base.server.address("kuva_owner", base.name)
+    for meeting in (Database.open(base.gateway), outstanding(base.gateway), migrate(owner)):
+        with pytest.raises(CatalogueSchemaError, match="older than"):
+            await meeting
