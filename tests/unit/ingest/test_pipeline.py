@@ -140,7 +140,7 @@ async def test_what_was_closed_behind_a_flush_that_did_not_land_follows_it(monke
     journal.say(closed_instances=1)
 
     async def close_more() -> None:
-        while not catalogue.away == 0:  # noqa: ASYNC110
+        while catalogue.away != 0:  # noqa: ASYNC110
             await asyncio.sleep(0)
         journal.flushes.append(flush(2, 6))  # the wake-up for it comes while the retry waits
         journal.say(closed_instances=5)
