@@ -13,6 +13,8 @@ pub struct Inflater {
     stream: Decompress,
     window: Box<[u8]>,
     ended: bool,
+    /// The stream broke off behind what was inflated last.
+    corrupt: bool,
     /// Bytes after the end; one NUL is lawful where the stream has odd length.
     trailing: u64,
 }
@@ -26,7 +28,8 @@ impl std::fmt::Debug for Inflater {
 impl Default for Inflater {
     fn default() -> Self {
         let window = vec![0; WINDOW].into_boxed_slice();
-        Self { stream: Decompress::new(false), window, ended: false, trailing: 0 }
+        let (ended, corrupt) = (false, false);
+        Self { stream: Decompress::new(false), window, ended, corrupt, trailing: 0 }
     }
 }
 
@@ -40,6 +43,9 @@ impl Inflater {
         if self.ended {
             return self.after_end(input);
         }
+        if self.corrupt {
+            return Err(Framing::DeflateCorrupt.refuse(None));
+        }
         let (taken, given) = (self.stream.total_in(), self.stream.total_out());
         let status = self.stream.decompress(input, &mut self.window, FlushDecompress::None);
         *input = &input[(self.stream.total_in() - taken) as usize..];
@@ -47,6 +53,8 @@ impl Inflater {
         match status {
             Ok(Status::Ok | Status::BufError) => {}
             Ok(Status::StreamEnd) => self.ended = true,
+            // What was inflated before the break comes out first, as it would byte by byte.
+            Err(_) if inflated > 0 => self.corrupt = true,
             Err(_) => return Err(Framing::DeflateCorrupt.refuse(None)),
         }
         Ok(&self.window[..inflated])

@@ -97,25 +97,26 @@ impl Scanner {
     }
 
     fn take(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
+        let room = self.limits.length_max.saturating_sub(self.received);
         self.received += chunk.len() as u64;
         let Some(inflater) = &mut self.inflater else {
             return self.record.drain(&mut self.walker, chunk);
         };
-        if self.received > self.limits.length_max {
-            return Err(Framing::TooLarge.refuse(None));
-        }
-        let mut input = chunk;
+        // What is within the limit is judged first, or the verdict would depend on the cutting.
+        let within = chunk.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+        let (mut input, excess) = chunk.split_at(within);
         loop {
             let before = input.len();
             let inflated = inflater.next(&mut input)?;
             if inflated.is_empty() && input.is_empty() {
-                return Ok(());
+                break;
             }
             if inflated.is_empty() && input.len() == before {
                 return Err(Framing::DeflateCorrupt.refuse(None));
             }
             self.record.drain(&mut self.walker, inflated)?;
         }
+        if excess.is_empty() { Ok(()) } else { Err(Framing::TooLarge.refuse(None)) }
     }
 
     /// The value of a captured top-level element, once all of it has arrived.
