@@ -14,6 +14,9 @@ const PROLOGUE_LENGTH: usize = 132;
 /// that can grow, and nobody needs this much.
 const META_LENGTH_MAX: u64 = 1 << 20;
 
+/// Longest UID (PS3.5 9.1), bytes.
+const UID_LENGTH_MAX: usize = 64;
+const GROUP_LENGTH: u16 = 0x0000;
 const MEDIA_STORAGE_SOP_CLASS: u16 = 0x0002;
 const MEDIA_STORAGE_SOP_INSTANCE: u16 = 0x0003;
 const TRANSFER_SYNTAX: u16 = 0x0010;
@@ -74,25 +77,101 @@ impl FileMeta {
     /// Read the file meta information; the file is left where the data set begins.
     pub fn read(file: &mut (impl Read + Seek)) -> Result<Self, FileMetaError> {
         read_prologue(file)?;
-        let mut position = PROLOGUE_LENGTH as u64;
-        let mut found: [Option<Uid>; 3] = [None, None, None];
-        while let Some(element) = read_element(file)? {
-            if element.group != 2 {
-                break;
-            }
-            position += element.header_length + element.length;
-            if position > META_LENGTH_MAX {
-                return Err(FileMetaError::Broken("it is longer than 1 MiB"));
-            }
-            read_value(file, &element, &mut found)?;
+        let mut group = Group::default();
+        while let Some(element) = group.next(file)? {
+            group.enter(&element)?;
+            group.read_value(file, &element)?;
         }
-        file.seek(SeekFrom::Start(position))?;
-        let [sop_class, sop_instance, transfer_syntax] = found;
-        Ok(Self {
+        if group.end.is_some_and(|end| end != group.position) {
+            return Err(FileMetaError::Broken("it does not end where its group length says"));
+        }
+        // A value that is skipped may have been claimed only.
+        if file.seek(SeekFrom::End(0))? < group.position {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        file.seek(SeekFrom::Start(group.position))?;
+        group.finish()
+    }
+}
+
+/// Group 0002 as far as it has been read.
+struct Group {
+    position: u64,
+    last: Option<u16>,
+    /// Where it ends by its group length, if it has one.
+    end: Option<u64>,
+    found: [Option<Uid>; 3],
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        let position = PROLOGUE_LENGTH as u64;
+        Self { position, last: None, end: None, found: [None, None, None] }
+    }
+}
+
+impl Group {
+    /// The next element of the group; none at its end.
+    fn next(&self, file: &mut impl Read) -> Result<Option<Element>, FileMetaError> {
+        if self.end.is_some_and(|end| self.position >= end) {
+            return Ok(None);
+        }
+        Ok(read_element(file)?.filter(|element| element.group == 2))
+    }
+
+    fn enter(&mut self, element: &Element) -> Result<(), FileMetaError> {
+        if self.last.is_some_and(|last| last >= element.element) {
+            return Err(FileMetaError::Broken("its elements are not in order"));
+        }
+        self.last = Some(element.element);
+        self.position += element.header_length + element.length;
+        if self.position > META_LENGTH_MAX {
+            return Err(FileMetaError::Broken("it is longer than 1 MiB"));
+        }
+        Ok(())
+    }
+
+    fn read_value(
+        &mut self,
+        file: &mut (impl Read + Seek),
+        element: &Element,
+    ) -> Result<(), FileMetaError> {
+        let slot = match element.element {
+            GROUP_LENGTH => return self.read_group_length(file, element.length),
+            MEDIA_STORAGE_SOP_CLASS => &mut self.found[0],
+            MEDIA_STORAGE_SOP_INSTANCE => &mut self.found[1],
+            TRANSFER_SYNTAX => &mut self.found[2],
+            _ => {
+                let length = i64::try_from(element.length).map_err(|_| missing("a length"))?;
+                file.seek(SeekFrom::Current(length))?;
+                return Ok(());
+            }
+        };
+        *slot = Some(read_uid(file, element.length)?);
+        Ok(())
+    }
+
+    fn read_group_length(
+        &mut self,
+        file: &mut impl Read,
+        length: u64,
+    ) -> Result<(), FileMetaError> {
+        let mut value = [0; 4];
+        if length != value.len() as u64 {
+            return Err(FileMetaError::Broken("its group length is no number"));
+        }
+        file.read_exact(&mut value)?;
+        self.end = Some(self.position + u64::from(u32::from_le_bytes(value)));
+        Ok(())
+    }
+
+    fn finish(self) -> Result<FileMeta, FileMetaError> {
+        let [sop_class, sop_instance, transfer_syntax] = self.found;
+        Ok(FileMeta {
             sop_class: sop_class.ok_or(missing("Media Storage SOP Class UID"))?,
             sop_instance: sop_instance.ok_or(missing("Media Storage SOP Instance UID"))?,
             transfer_syntax: transfer_syntax.ok_or(missing("Transfer Syntax UID"))?,
-            data_set_offset: position,
+            data_set_offset: self.position,
         })
     }
 }
@@ -132,27 +211,8 @@ fn read_element(file: &mut impl Read) -> Result<Option<Element>, FileMetaError> 
     Ok(Some(Element { group, element, length, header_length: 12 }))
 }
 
-fn read_value(
-    file: &mut (impl Read + Seek),
-    element: &Element,
-    found: &mut [Option<Uid>; 3],
-) -> Result<(), FileMetaError> {
-    let slot = match element.element {
-        MEDIA_STORAGE_SOP_CLASS => &mut found[0],
-        MEDIA_STORAGE_SOP_INSTANCE => &mut found[1],
-        TRANSFER_SYNTAX => &mut found[2],
-        _ => {
-            let length = i64::try_from(element.length).map_err(|_| missing("a length"))?;
-            file.seek(SeekFrom::Current(length))?;
-            return Ok(());
-        }
-    };
-    *slot = Some(read_uid(file, element.length)?);
-    Ok(())
-}
-
 fn read_uid(file: &mut impl Read, length: u64) -> Result<Uid, FileMetaError> {
-    let mut value = [0; 66];
+    let mut value = [0; UID_LENGTH_MAX];
     let value = usize::try_from(length).ok().and_then(|length| value.get_mut(..length));
     let value = value.ok_or(FileMetaError::Broken("a UID is longer than 64 characters"))?;
     file.read_exact(value)?;
@@ -209,6 +269,33 @@ mod tests {
         for cut in 0..whole.len() - 10 {
             assert!(FileMeta::read(&mut Cursor::new(&whole[..cut])).is_err(), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_value_that_is_skipped_must_be_there() {
+        let mut bytes = file();
+        bytes.truncate(bytes.len() - 10);
+        bytes.extend(element(0x102, b"OB", &[7; 40]));
+        assert!(FileMeta::read(&mut Cursor::new(&bytes)).is_ok());
+        let cut = FileMeta::read(&mut Cursor::new(&bytes[..bytes.len() - 1]));
+        assert!(matches!(cut, Err(FileMetaError::Broken(_))), "{cut:?}");
+    }
+
+    #[test]
+    fn the_group_ends_where_its_length_says_and_comes_in_order() {
+        let whole = file();
+        let length = (whole.len() - PROLOGUE_LENGTH - 10) as u32;
+        let with = |length: u32| {
+            let group_length = element(0, b"UL", &length.to_le_bytes());
+            [&whole[..PROLOGUE_LENGTH], &group_length, &whole[PROLOGUE_LENGTH..]].concat()
+        };
+        assert!(FileMeta::read(&mut Cursor::new(with(length))).is_ok());
+        for wrong in [0, length - 1, length + 1, u32::MAX] {
+            assert!(FileMeta::read(&mut Cursor::new(with(wrong))).is_err(), "{wrong}");
+        }
+        let twice = [&whole[..whole.len() - 10], &element(2, b"UI", b"1.2\0")].concat();
+        let twice = FileMeta::read(&mut Cursor::new(twice));
+        assert!(matches!(twice, Err(FileMetaError::Broken(_))), "{twice:?}");
     }
 
     #[test]
