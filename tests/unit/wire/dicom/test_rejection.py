@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.wire.dicom import rejection
 from gateway.wire.dicom.rejection import APPLICATION_CONTEXT, REJECTIONS, Rejection, rejection_of
@@ -65,3 +67,23 @@ def test_every_rejection_is_one_that_the_standard_knows_and_has_a_code_of_its_ow
     for reason in REJECTIONS:
         assert any(reason.source == source and reason.reason in reasons for source, reasons in known)
     assert len({reason.code for reason in REJECTIONS}) == len(REJECTIONS)
+
+
+@given(
+    st.builds(
+        Greeting,
+        protocol_version=st.integers(0, 0xFFFF),
+        application_context=st.one_of(st.just(APPLICATION_CONTEXT), st.text()),
+        called=st.one_of(st.none(), st.just("KUVA"), st.text(max_size=16)),
+        pdu_length_max=st.integers(0, 0xFFFFFFFF),
+        contexts=st.sampled_from([(), (1,), (1, 3)]),
+    ),
+    st.booleans(),
+)
+def test_whatever_is_said_the_answer_is_one_of_the_table_or_none(greeting: Greeting, caller_known: bool):
+    reason = rejected(greeting, caller_known=caller_known)
+    assert reason is None or reason in REJECTIONS
+    if reason is None:
+        assert caller_known
+        assert greeting.called == "KUVA"
+        assert greeting.contexts
