@@ -33,6 +33,7 @@ from gateway.model.refusal import Preset, Severity
 from gateway.model.study import StudyFilters
 
 BODY_LENGTH_MAX = 64 << 10
+IDLE_SECONDS_MAX = 24 * 3600
 
 _Member = TypeVar("_Member", bound=Enum)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -145,8 +146,8 @@ class OperatorListener:
 
     async def _resolve(self, request: web.Request) -> web.Response:
         body = await _body(request)
-        resolution = _enum(Resolution, str(body.get("resolution")))
-        reason, by = str(body.get("reason") or ""), str(body.get("by") or "")
+        resolution = _enum(Resolution, _text(body, "resolution"))
+        reason, by = _text(body, "reason"), _text(body, "by")
         incident = await self._get_incident(request)
         if resolution is Resolution.EQUIVALENT:
             raise RequestError("only the machine says that two instances are equivalent")
@@ -169,11 +170,11 @@ class OperatorListener:
         body = await _body(request)
         try:
             entity = _entity(body)
-            called = parse_ae_title(str(body.get("called", "")))
-            role = Role(str(body.get("role", "own")))
+            called = parse_ae_title(_text(body, "called"))
+            role = Role(_text(body, "role") or "own")
         except ValueError as error:
             raise RequestError(str(error)) from None
-        vault = await self._vault_named(str(body.get("vault") or ""))
+        vault = await self._vault_named(_text(body, "vault"))
         grant = Grant(caller=entity, called=called, vault=vault, role=role, valid_from=datetime.now(UTC))
         await self._catalogue.grants.add(grant)
         return _json(grant)
@@ -191,19 +192,38 @@ class OperatorListener:
 
 
 def _entity(body: dict[str, object]) -> ApplicationEntity:
-    idle = body.get("idle_seconds")
-    preset = body.get("rule_preset")
+    preset = _text(body, "rule_preset")
     rules, preference = body.get("rules") or {}, body.get("transfer_syntaxes") or []
     if not isinstance(rules, dict) or not isinstance(preference, list):
-        raise ValueError("rules are pairs, transfer syntaxes a list")  # noqa: TRY004 - a value from a request
+        raise RequestError("rules are pairs, transfer syntaxes a list")
+    overrides = ((rule, Severity(_text(rules, rule)).value) for rule in rules)
     return ApplicationEntity(
-        title=parse_ae_title(str(body.get("calling", ""))),
-        description=str(body.get("description") or ""),
-        transfer_syntax_preference=tuple(parse_uid(str(uid)) for uid in preference),
-        idle_seconds=float(str(idle)) if idle is not None else None,
-        rule_preset=Preset(preset).value if preset is not None else None,
-        rule_overrides=tuple(sorted((str(rule), Severity(how).value) for rule, how in rules.items())),
+        title=parse_ae_title(_text(body, "calling")),
+        description=_text(body, "description"),
+        transfer_syntax_preference=tuple(parse_uid(_text({"UID": uid}, "UID")) for uid in preference),
+        idle_seconds=_idle_seconds(body.get("idle_seconds")),
+        rule_preset=Preset(preset).value if preset else None,
+        rule_overrides=tuple(sorted(overrides)),
     )
+
+
+def _idle_seconds(value: object) -> float | None:
+    """Whoever sets a timer to nothing, to never or to no number has made no setting."""
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or not 1 <= value <= IDLE_SECONDS_MAX:
+        raise RequestError(f"idle seconds are 1 to {IDLE_SECONDS_MAX}")
+    return float(value)
+
+
+def _text(body: dict[str, object], name: str) -> str:
+    """The text of that name; empty if there is none. Nothing else is made into a text."""
+    value = body.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise RequestError(f"{name[:40]} is a text")
+    return value
 
 
 async def _body(request: web.Request) -> dict[str, object]:
