@@ -86,12 +86,16 @@ lint-rust: $(ENVIRONMENT)
 .PHONY: test-rust
 test-rust: $(ENVIRONMENT)
 	$(call step,cargo test)
-	@cargo test --locked --package kuva-core
+	@cargo test --locked --package kuva-core --package kuva-fuzz
 
 .PHONY: test-python
 test-python: $(EXTENSION)
 	$(call step,pytest)
 	@$(BIN)/pytest $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(ENVIRONMENT)  ## fuzz the parsers for longer than the tests do (TARGET=pdu SECONDS=300; KEEP=keep minimises into the corpus)
+	@scripts/fuzz $(or $(TARGET),all) $(or $(SECONDS),60) $(KEEP)
 
 .PHONY: check-fresh
 check-fresh:  ## clone into a temporary folder and run `make demo` and `make test` there
