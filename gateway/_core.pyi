@@ -235,9 +235,10 @@ class Association:
 
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def buffer_updated(self, nbytes: int) -> list[Event] | None:
-        """Take `nbytes` just received. None on the common path. Never blocks."""
+        """Take `nbytes` just received. None on the common path; a list, perhaps empty, when there is
+        something to hear or reading is to pause. Never blocks."""
 
-    def resume(self) -> list[Event] | None:
+    def resume(self) -> list[Event]:
         """Go on after a pause; call when `Wake.resume` names this association."""
 
     def connect_output(self, fd: int | None) -> None:
@@ -398,8 +399,9 @@ class Wake:
     """Numbers of associations that may go on."""
     output: list[tuple[int, bytes]]
     """(association number, bytes to write), in order."""
-    closed_instances: int
-    """Closed since the last drain: something for `take_flush`."""
+    landing: bool
+    """Something for `take_flush`: an instance that closed when none was waiting. Those that follow
+    before it is taken are taken with it, and wake nobody."""
     refused: list[Refused]
     """At most 100; the counters have them all."""
     journal_stopped: str | None

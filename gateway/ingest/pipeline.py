@@ -94,7 +94,7 @@ class Pipeline:
                 asyncio.get_running_loop().call_soon(line.resume)
         for opening in wake.opening:
             self._tasks.create_task(self._opener.open(opening), name="study-opening")
-        if wake.closed_instances:
+        if wake.landing:
             self._closed.set()
         for refused in wake.refused:
             log.warning(

@@ -152,8 +152,10 @@ class Association(asyncio.BufferedProtocol):
         return self.engine
 
     def buffer_updated(self, nbytes: int) -> None:
-        """The common path: nothing for Python to hear."""
-        self._hear(self.engine.buffer_updated(nbytes))
+        """The common path: nothing for Python to hear, and nothing that would stop the reading."""
+        events = self.engine.buffer_updated(nbytes)
+        if events is not None:
+            self._hear(events)
 
     def eof_received(self) -> bool:
         """A half-closed association is a closed one."""
@@ -355,10 +357,10 @@ class Association(asyncio.BufferedProtocol):
 
     # --- within ----------------------------------------------------------------------------------
 
-    def _hear(self, events: "list[Event] | None") -> None:
-        if events is not None:
-            for event in events:
-                self._take(event)
+    def _hear(self, events: "Sequence[Event]") -> None:
+        for event in events:
+            self._take(event)
+        if events:
             self._wake()
         self._look()
 

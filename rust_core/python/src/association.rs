@@ -175,11 +175,16 @@ impl Association {
         py: Python<'py>,
         nbytes: usize,
     ) -> PyResult<Option<Bound<'py, PyList>>> {
-        let heard = self.lock().peer.buffer_updated(nbytes);
-        self.events(py, heard)
+        let mut inner = self.lock();
+        let heard = inner.peer.buffer_updated(nbytes);
+        if heard.is_empty() && !inner.peer.paused() {
+            return Ok(None); // the common path
+        }
+        drop(inner);
+        self.events(py, heard).map(Some)
     }
 
-    fn resume<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
+    fn resume<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let heard = self.lock().peer.resume();
         self.events(py, heard)
     }
@@ -356,14 +361,7 @@ impl Association {
 }
 
 impl Association {
-    fn events<'py>(
-        &self,
-        py: Python<'py>,
-        heard: Vec<Heard>,
-    ) -> PyResult<Option<Bound<'py, PyList>>> {
-        if heard.is_empty() {
-            return Ok(None);
-        }
+    fn events<'py>(&self, py: Python<'py>, heard: Vec<Heard>) -> PyResult<Bound<'py, PyList>> {
         let events = PyList::empty(py);
         for one in heard {
             if let Heard::Requested(rq) = &one {
@@ -371,7 +369,7 @@ impl Association {
             }
             events.append(event(py, one)?)?;
         }
-        Ok(Some(events))
+        Ok(events)
     }
 }
 

@@ -71,7 +71,7 @@ pub struct Wake {
     opening: Vec<Py<StudyOpening>>,
     resume: Vec<u64>,
     output: Vec<(u64, Py<PyBytes>)>,
-    closed_instances: u64,
+    landing: bool,
     refused: Vec<Py<Refused>>,
     journal_stopped: Option<String>,
 }
@@ -176,7 +176,7 @@ impl Node {
             opening: opening.collect::<PyResult<_>>()?,
             resume: pile.resume.into_iter().collect(),
             output: output.map(|(n, bytes)| (n, PyBytes::new(py, &bytes).unbind())).collect(),
-            closed_instances: pile.closed,
+            landing: pile.landing,
             refused: refused.collect::<PyResult<_>>()?,
             journal_stopped: pile.stopped,
         })

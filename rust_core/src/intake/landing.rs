@@ -69,9 +69,12 @@ impl Landing {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more; in the order of receive ids within an epoch, older epochs first.
-    pub fn push(&self, closed: Closed) {
-        self.lock().closed.push_back(closed);
+    /// One more; in the order of receive ids within an epoch, older epochs first. True if none was
+    /// waiting to be taken: whoever takes must be told, and was told of the others.
+    pub fn push(&self, closed: Closed) -> bool {
+        let mut waiting = self.lock();
+        waiting.closed.push_back(closed);
+        waiting.closed.len() == 1
     }
 
     /// Instances closed and not landed.

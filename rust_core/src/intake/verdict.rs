@@ -217,7 +217,7 @@ impl Intake {
 
     fn durable(&self, inbound: &Inbound, closed: Closed) {
         let (verdict, length) = (closed.particulars.verdict, closed.particulars.length);
-        self.landing.push(closed);
+        let first = self.landing.push(closed);
         match verdict {
             Verdict::Kept => {
                 count(&self.counters.instances_kept, 1);
@@ -229,7 +229,9 @@ impl Intake {
                 self.answer(inbound, CONFLICTING_CONTENT, Some(&conflict()));
             }
         }
-        self.wake.push(|pile| pile.closed += 1);
+        if first {
+            self.wake.push(|pile| pile.landing = true);
+        }
     }
 
     fn already_here(&self, inbound: &Inbound) {

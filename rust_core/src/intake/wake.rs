@@ -34,8 +34,9 @@ pub struct Pile {
     pub resume: BTreeSet<u64>,
     /// Answers that could not be sent directly: (association, bytes), in order.
     pub output: Vec<(u64, Vec<u8>)>,
-    /// Instances closed: there is something to land.
-    pub closed: u64,
+    /// There is something to land again: one that closed when none waited. The next few thousand
+    /// are taken with it, and wake nobody.
+    pub landing: bool,
     /// Instances refused, for the log; at most [`REFUSED_MAX`] between two drains.
     pub refused: Vec<Refused>,
     /// Why the journal stopped, once.
@@ -116,10 +117,11 @@ mod tests {
     fn the_descriptor_is_readable_exactly_while_the_pile_is_not_drained() {
         let wake = WakeUps::new().unwrap();
         assert!(!readable(&wake));
-        wake.push(|pile| pile.closed += 1);
-        wake.push(|pile| pile.closed += 1);
+        wake.push(|pile| pile.landing = true);
+        wake.push(|pile| pile.stopped = Some("full".to_owned()));
         assert!(readable(&wake));
-        assert_eq!(wake.drain().closed, 2);
+        let pile = wake.drain();
+        assert_eq!((pile.landing, pile.stopped.as_deref()), (true, Some("full")));
         assert!(!readable(&wake));
         wake.push(|pile| {
             pile.resume.insert(7);

@@ -36,7 +36,7 @@ class Journal:
             "opening": [],
             "resume": [],
             "output": [],
-            "closed_instances": 0,
+            "landing": False,
             "refused": [],
             "journal_stopped": None,
         } | what

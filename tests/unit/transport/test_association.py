@@ -40,10 +40,10 @@ class Engine:
 
     def buffer_updated(self, nbytes: int) -> list[Any] | None:
         self.received += nbytes
-        return self.says
+        return [] if self.says is None and self.paused else self.says
 
-    def resume(self) -> list[Any] | None:
-        return self.says
+    def resume(self) -> list[Any]:
+        return self.says or []
 
     def progress(self) -> SimpleNamespace:
         return SimpleNamespace(
