@@ -108,7 +108,9 @@ def _plain(error: BaseException) -> str:
     described = (
         type(error).__name__ + (f" {code}" if code else "") + (f" of {constraint}" if constraint else "")
     )
-    return f"{described}: {error.strerror}" if isinstance(error, OSError) and error.strerror else described
+    if not (isinstance(error, OSError) and error.strerror):
+        return described
+    return f"{described}: {error.strerror}" + (f": {error.filename}" if error.filename else "")
 
 
 def _told(error: BaseException) -> str:
