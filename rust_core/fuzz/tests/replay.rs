@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 
 use kuva_core::journal::memory_medium::Seeded;
 use kuva_fuzz::corpus::{CORPUS, REGRESSIONS, inputs};
@@ -11,6 +12,9 @@ use kuva_fuzz::targets::{TARGETS, Target, run};
 
 /// Of every so many mutations one goes back among those that are mutated.
 const KEPT_OF: u32 = 16;
+
+/// One target at a time: the meter counts what every thread allocates.
+static TURN: Mutex<()> = Mutex::new(());
 
 fn target(name: &str) -> &'static Target {
     TARGETS.iter().find(|target| target.name == name).unwrap()
@@ -41,6 +45,7 @@ fn attempt(name: &str, origin: &str, input: &[u8]) {
 }
 
 fn replay(name: &str) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let target = target(name);
     let known = known(target);
     known.iter().for_each(|(origin, input)| attempt(name, origin, input));
