@@ -207,6 +207,7 @@ class _Worker:
         while self._waiting:
             if self._association is None:
                 self._association = await self._sender.open(self._contexts)
+                continue  # that may have taken long: others may have sent the rest meanwhile
             file = self._waiting.popleft()
             file.tries += 1
             try:

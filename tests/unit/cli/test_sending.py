@@ -1,7 +1,11 @@
 """Sending: what is grouped, what is remembered."""
 
+from collections import deque
 from pathlib import Path
 
+import pytest
+
+from gateway.cli import sending
 from gateway.cli.sending import CONTEXTS_MAX, File, Outcome, ResumeList, _contexts, _groups, walk
 
 
@@ -61,3 +65,20 @@ def test_folders_are_walked_in_order(tmp_path: Path):
         (tmp_path / name).touch()
     names = [str(path.relative_to(tmp_path)) for path in walk([tmp_path])]
     assert names == ["c", "a/9", "b/1", "b/2"]
+
+
+async def test_an_association_that_comes_when_all_is_sent_is_only_released(monkeypatch: pytest.MonkeyPatch):
+    waiting = deque([file(1, "1.2.3")])
+    released = []
+
+    class SlowPeer:
+        async def open(self, contexts: object) -> str:
+            waiting.clear()  # another association sent the rest while this one waited for its turn
+            return "association"
+
+    async def release(association: str) -> None:
+        released.append(association)
+
+    monkeypatch.setattr(sending, "release", release)
+    await sending._Worker(SlowPeer(), waiting, []).run()  # type: ignore[arg-type]
+    assert released == ["association"]
