@@ -1,5 +1,9 @@
-"""One gateway for the run, and one for a test that breaks it."""
+"""One gateway for the run, one for a test that breaks it, and the foreign peers that are installed.
 
+A peer that is not installed is skipped, and named at the end. With KUVA_TEST_NO_SKIP=1, as on CI, it fails.
+"""
+
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +11,27 @@ from pathlib import Path
 import pytest
 
 from tests.gateway_process import GatewayProcess
+from tests.interop.peers import PEERS
+
+MISSING = {peer.name: peer.missing() for peer in PEERS}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("peer"):
+        missing = MISSING[mark.args[0]]
+        if missing and os.environ.get("KUVA_TEST_NO_SKIP") == "1":
+            pytest.fail(f"{mark.args[0]} is not installed: no {missing}", pytrace=False)
+        if missing:
+            pytest.skip(f"{mark.args[0]} is not installed: no {missing} (make interop-peers)")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Which foreign peers are there."""
+    there = [f"{peer.name} {peer.version()}" for peer in PEERS if not MISSING[peer.name]]
+    absent = [name for name, missing in MISSING.items() if missing]
+    terminalreporter.section("foreign peers")
+    terminalreporter.write_line(f"installed: {', '.join(there)}")
+    terminalreporter.write_line(f"not installed, so skipped (make interop-peers): {', '.join(absent) or 'none'}")
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,6 @@
-"""DCMTK against a real gateway, where it is installed."""
+"""DCMTK against a real gateway: what is particular to it. tests/interop/test_peers.py has what all peers do."""
 
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,19 +8,9 @@ from pydicom import dcmread
 
 from tests.gateway_process import GatewayProcess, eventually
 from tests.instances import IMPLICIT, Instance, ct, study_of
+from tests.interop.peers.peer import found
 
-pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-def found(program: str) -> str | None:
-    """Where DCMTK's program is; pynetdicom installs some of the same names beside the interpreter."""
-    ours = Path(sys.executable).parent
-    folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if Path(folder) != ours]
-    return shutil.which(program, path=os.pathsep.join(folders))
-
-
-def needs(program: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(found(program) is None, reason=f"DCMTK's {program} is not installed")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.peer("DCMTK")]
 
 
 def run(gateway: GatewayProcess, program: str, *options: str, after: tuple[str, ...] = ()) -> str:
@@ -44,12 +31,10 @@ def instances_of(gateway: GatewayProcess, study: str) -> int:
     return found.get(study, 0)
 
 
-@needs("echoscu")
 def test_echoscu(gateway: GatewayProcess):
     run(gateway, "echoscu", "--repeat", "5")
 
 
-@needs("storescu")
 @pytest.mark.parametrize("option", [(), ("--propose-implicit",)])
 def test_storescu(gateway: GatewayProcess, tmp_path: Path, option: tuple[str, ...]):
     study = study_of(5, **({"transfer_syntax": IMPLICIT} if option else {}))
@@ -58,7 +43,6 @@ def test_storescu(gateway: GatewayProcess, tmp_path: Path, option: tuple[str, ..
     eventually(lambda: instances_of(gateway, study[0].study) == 5)
 
 
-@needs("dcmsend")
 def test_dcmsend_of_a_folder(gateway: GatewayProcess, tmp_path: Path):
     study = study_of(12, series=3)
     written(tmp_path, study)
@@ -66,8 +50,6 @@ def test_dcmsend_of_a_folder(gateway: GatewayProcess, tmp_path: Path):
     eventually(lambda: instances_of(gateway, study[0].study) == 12)
 
 
-@needs("storescu")
-@needs("getscu")
 def test_getscu_gets_what_storescu_stored(gateway: GatewayProcess, tmp_path: Path):
     sent, got = tmp_path / "sent", tmp_path / "got"
     sent.mkdir()
@@ -81,7 +63,6 @@ def test_getscu_gets_what_storescu_stored(gateway: GatewayProcess, tmp_path: Pat
     assert pixels == {str(d.SOPInstanceUID): d.PixelData for d in map(dcmread, sent.iterdir())}
 
 
-@needs("storescu")
 def test_storescu_hears_of_a_conflict(gateway: GatewayProcess, tmp_path: Path):
     kept = ct()
     twin = ct(study=kept.study, series=kept.series, sop_instance=kept.sop_instance)
