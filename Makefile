@@ -97,6 +97,11 @@ test-python: $(EXTENSION)
 fuzz: $(ENVIRONMENT)  ## fuzz the parsers for longer than the tests do (TARGET=pdu SECONDS=300; KEEP=keep minimises into the corpus)
 	@scripts/fuzz $(or $(TARGET),all) $(or $(SECONDS),60) $(KEEP)
 
+.PHONY: interop-peers
+interop-peers:  ## install the foreign peers of the tests that are missing (Debian, as root; npm; cargo)
+	$(call step,foreign peers)
+	@scripts/interop-peers
+
 .PHONY: check-fresh
 check-fresh:  ## clone into a temporary folder and run `make demo` and `make test` there
 	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
