@@ -1,6 +1,7 @@
 """Asking the running gateway: HTTP on the Unix socket in its data folder."""
 
 import asyncio
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,16 +38,18 @@ async def _ask(
             method, data = ("GET", None) if body is None else ("POST", orjson.dumps(body))
             async with session.request(method, f"http://gateway{path}", params=asked, data=data) as response:
                 answer = await response.read()
-    except (aiohttp.ClientConnectionError, OSError):
+    except TimeoutError:
+        fail(f"the gateway did not answer within {ANSWER_SECONDS_MAX:g} s")
+    except (aiohttp.ClientError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
+            fail(f"{place}: {error.strerror}. The gateway answers the owner of its data folder only.")
         fail(
             f"no gateway runs on the data folder {place.parent}. "
             "Start one with 'kuva serve', or say which folder with --data.",
             Exit.NOT_RUNNING,
         )
-    except TimeoutError:
-        fail(f"the gateway did not answer within {ANSWER_SECONDS_MAX:g} s")
     if response.status != 200:
-        fail(_words(answer, response.status))
+        fail(_words(answer, response.status), Exit.USAGE if response.status == 400 else Exit.FAILED)
     return orjson.loads(answer)
 
 

@@ -20,7 +20,7 @@ def show(*, config: Config = None, data: Data = None, json: Json = False) -> Non
     if json:
         print_json(settings.model_dump(mode="json"))
     else:
-        output.print(settings.render(), end="", markup=False, soft_wrap=True)
+        output.print(settings.render(), end="", soft_wrap=True)
 
 
 @app.command()
@@ -39,4 +39,4 @@ def check(
     if json:
         print_json({"ok": True, "config": str(config), "profile": profile.lineage})
     else:
-        output.print(f"{config}: good; profile {' <- '.join(profile.lineage)}", markup=False)
+        output.print(f"{config}: good; profile {' <- '.join(profile.lineage)}")

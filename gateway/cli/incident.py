@@ -1,22 +1,36 @@
 """`kuva incident`: what waits for a person, and how it ends."""
 
 import getpass
+from enum import Enum
 from typing import Annotated, Any
 
 import typer
 
 from gateway.cli.asking import ask
 from gateway.cli.speaking import Config, Data, Exit, Json, fail, output, print_json, settings_of, size, table
+from gateway.cli.values import uid, words
+from gateway.model.incident import IncidentKind
 
 app = typer.Typer(no_args_is_help=True, help="List, show and resolve incidents.")
+
+
+class State(Enum):
+    """Which incidents are listed."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+    ALL = "all"
+
+
+Number = Annotated[int, typer.Argument(min=1, max=10**18 - 1, help="The incident's id.")]
 
 
 @app.command("list")
 def list_(
     *,
-    state: Annotated[str, typer.Option(help="open, resolved or all.")] = "open",
-    kind: Annotated[str | None, typer.Option(help="quarantine, cross_study_uid, dispute or damaged.")] = None,
-    study: Annotated[str | None, typer.Option(help="Study Instance UID.")] = None,
+    state: Annotated[State, typer.Option(help="Which of them.")] = State.OPEN,
+    kind: Annotated[IncidentKind | None, typer.Option(help="Only of this kind.")] = None,
+    study: Annotated[str | None, typer.Option(help="Study Instance UID.", parser=uid, metavar="UID")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 100,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 3 if there are any.")] = False,
     config: Config = None,
@@ -27,7 +41,7 @@ def list_(
 
     Example: kuva incident list --kind quarantine
     """
-    query = {"state": state, "kind": kind, "study": study, "limit": limit}
+    query = {"state": state.value, "kind": kind and kind.value, "study": study, "limit": limit}
     found = ask(settings_of(config, data).data, "/incidents", query=query)
     if json:
         print_json(found)
@@ -46,7 +60,7 @@ def list_(
 
 @app.command()
 def show(
-    number: Annotated[int, typer.Argument(help="The incident's id.")],
+    number: Number,
     *,
     config: Config = None,
     data: Data = None,
@@ -59,9 +73,9 @@ def show(
     one = ask(settings_of(config, data).data, f"/incidents/{number}")
     if json:
         return print_json(one)
-    output.print(f"Incident {one['id']}: {one['kind']}, {one['state']}", markup=False)
+    output.print(f"Incident {one['id']}: {one['kind']}, {one['state']}")
     for name, value in _facts(one):
-        output.print(f"  {name:<18} {value}", markup=False, soft_wrap=True)
+        output.print(f"  {name:<18} {value}", soft_wrap=True)
     if one["difference"]:
         shown = table("Element", "", "Kept", "Newcomer", title="\nHow the newcomer differs from what is kept")
         for item in one["difference"]:
@@ -74,14 +88,17 @@ def show(
 
 @app.command()
 def resolve(
-    number: Annotated[int, typer.Argument(help="The incident's id.")],
+    number: Number,
     *,
-    reason: Annotated[str, typer.Option(help="Why; kept for ever.")],
+    reason: Annotated[str, typer.Option(help="Why; kept for ever.", parser=words, metavar="TEXT")],
     discard: Annotated[
         bool, typer.Option("--discard", help="Give the quarantined newcomer up (it never got 0000H).")
     ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep both as they are.")] = False,
-    by: Annotated[str | None, typer.Option(help="Who decides; default: who you are logged in as.")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Who decides; default: who you are logged in as.", parser=words, metavar="NAME"),
+    ] = None,
     config: Config = None,
     data: Data = None,
     json: Json = False,
@@ -93,13 +110,20 @@ def resolve(
     if discard == keep:
         fail("say either --discard or --keep", Exit.USAGE)
     body = {
-        "resolution": "discard" if discard else "keep", "reason": reason, "by": by or getpass.getuser(),
+        "resolution": "discard" if discard else "keep", "reason": reason, "by": by or _who(),
     }  # fmt: skip
     resolved = ask(settings_of(config, data).data, f"/incidents/{number}/resolve", body=body)
     if json:
         return print_json(resolved)
-    output.print(f"incident {number}: {resolved['resolution']}, by {resolved['resolved_by']}", markup=False)
+    output.print(f"incident {number}: {resolved['resolution']}, by {resolved['resolved_by']}")
     return None
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as in some containers
+        fail("say who decides: --by NAME", Exit.USAGE)
 
 
 def _summary(one: dict[str, Any]) -> str:

@@ -27,14 +27,13 @@ def show(
         return print_json(found)
     space = found["space"]
     state = "takes instances" if space["writable"] else f"READ-ONLY: {space['why']}"
-    output.print(f"Node {found['node']}, epoch {found['epoch']}: {state}", markup=False)
+    output.print(f"Node {found['node']}, epoch {found['epoch']}: {state}")
     output.print(
         f"  {space['fill']:.1%} of {size(space['capacity'])} in use "
         f"({size(space['live'])} live, {size(space['dead'])} dead), written {space['write_mode']}",
-        markup=False,
     )
     for name, value in found["counters"].items():
-        output.print(f"  {name.replace('_', ' '):<28} {value:>14,}", markup=False)
+        output.print(f"  {name.replace('_', ' '):<28} {value:>14,}")
     newest = table(">Epoch", ">Position", "SOP Instance UID", "Transfer syntax", ">Size", "Verdict")
     for one in found["newest"]:
         newest.add_row(

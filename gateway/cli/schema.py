@@ -42,4 +42,4 @@ def migrate(
     if json:
         print_json({"applied": applied})
     else:
-        output.print("\n".join(f"applied {step}" for step in applied) or "up to date", markup=False)
+        output.print("\n".join(f"applied {step}" for step in applied) or "up to date")

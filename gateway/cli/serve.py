@@ -9,6 +9,7 @@ import typer
 import uvloop
 
 from gateway.cli.speaking import Config, Data, Json, output, plain_errors, print_json, settings_of
+from gateway.cli.values import host as address_of
 from gateway.telemetry import set_up_log
 
 
@@ -16,7 +17,9 @@ def serve(
     *,
     config: Config = None,
     data: Data = None,
-    host: Annotated[str | None, typer.Option(help="Address for DICOM.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address for DICOM.", parser=address_of, metavar="HOST")
+    ] = None,
     port: Annotated[
         int | None, typer.Option("--port", "-p", min=0, max=65535, help="Port for DICOM.")
     ] = None,
@@ -57,7 +60,7 @@ def _tell(found: "object") -> None:
     assert isinstance(found, Ready)
     title = found.ae_titles[0]
     who = "any caller on this machine may store" if found.open_access else "known callers only (kuva ae list)"
-    output.print("\n[bold]Kuvavaranto is ready.[/bold]\n")
+    output.print("\nKuvavaranto is ready.\n", style="bold")
     for name, value in (
         (
             "DICOM",
@@ -71,9 +74,8 @@ def _tell(found: "object") -> None:
         ),
         ("node", f"{found.node}, epoch {found.epoch}"),
     ):
-        output.print(f"  {name:<10} {value}", soft_wrap=True, markup=False)
+        output.print(f"  {name:<10} {value}", soft_wrap=True)
     output.print(
         f"\n  Try: kuva send FOLDER --to {found.dicom_host}:{found.dicom_port} --called {title}\n"
         "  Stop: Ctrl-C\n",
-        markup=False,
     )

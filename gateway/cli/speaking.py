@@ -4,22 +4,56 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
+from unicodedata import category
 
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from gateway.cli.values import folder
 from gateway.errors import GatewayError, JournalRotError, SettingsError
 from gateway.settings import Settings, load
 
 WIDTH_ELSEWHERE = 250
 """Columns where nobody looks: pipes and files, in which a folded UID is of no use."""
 
-output = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_ELSEWHERE)
-complaint = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDTH_ELSEWHERE)
+def printable(text: str) -> str:
+    """With what would steer a terminal made visible: names, keys and paths are other people's words."""
+    return "".join(c if _is_plain(c) else repr(c)[1:-1] for c in text)
+
+
+def _is_plain(character: str) -> bool:
+    return character.isprintable() or character in "\n\t" or category(character) == "Zs"
+
+
+class Plain(Console):
+    """A console that prints what it is given and obeys none of it: no markup, no emoji, no control codes.
+
+    Names, reasons and paths come from peers and people; square brackets in them are square brackets.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        watched = (sys.stderr if stderr else sys.stdout).isatty()
+        super().__init__(
+            stderr=stderr,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            width=None if watched else WIDTH_ELSEWHERE,
+        )
+
+    def render_str(self, text: str, **how: Any) -> Text:  # noqa: ANN401 - rich's own
+        """Every string comes through here, those in tables too."""
+        return super().render_str(printable(text), **how)
+
+
+output = Plain()
+complaint = Plain(stderr=True)
 
 
 UID_WIDTH = 44
@@ -45,7 +79,12 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="The settings file (kuva.toml).", exists=True, dir_okay=False),
 ]
-Data = Annotated[Path | None, typer.Option("--data", "-d", help="The data folder; wins over the settings.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", "-d", help="The data folder; wins over the settings.", parser=folder, metavar="FOLDER"
+    ),
+]
 
 
 def settings_of(config: Path | None, data: Path | None = None, **changes: dict[str, Any]) -> Settings:
@@ -69,10 +108,10 @@ def plain_errors() -> Iterator[None]:
         yield
     except SettingsError as error:
         for finding in error.findings:
-            complaint.print(f"settings: {printable(finding)}", markup=False, style="red", soft_wrap=True)
+            complaint.print(f"settings: {finding}", style="red", soft_wrap=True)
         fail("Nothing was started. 'kuva config show' prints every setting with its meaning.", Exit.USAGE)
     except JournalRotError as error:
-        complaint.print(f"kuva: {error}", markup=False, style="red", soft_wrap=True)
+        complaint.print(f"kuva: {error}", style="red", soft_wrap=True)
         fail(
             "A record that was known durable has changed on the disk; nothing was written. Keep the data "
             "folder as it is, look at the disk (dmesg, smartctl), and restore the folder from an earlier "
@@ -84,19 +123,18 @@ def plain_errors() -> Iterator[None]:
 
 def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
     """Ends the command."""
-    complaint.print(f"kuva: {printable(message)}", markup=False, style="red", soft_wrap=True)
+    complaint.print(f"kuva: {message}", style="red", soft_wrap=True)
     raise typer.Exit(code)
-
-
-def printable(text: str) -> str:
-    """With what would steer a terminal made visible: keys and paths are other people's words."""
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
 def print_json(value: object) -> None:
     """One JSON document, on one line where nobody looks, indented on a terminal."""
     option = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if sys.stdout.isatty() else 0)
-    sys.stdout.buffer.write(orjson.dumps(value, option=option, default=str))
+    try:
+        written = orjson.dumps(value, option=option, default=str)
+    except TypeError:  # a path that is not UTF-8: the standard library writes it as Python reads it back
+        written = dumps(value, default=str).encode() + b"\n"
+    sys.stdout.buffer.write(written)
     sys.stdout.flush()
 
 

@@ -6,20 +6,34 @@ import typer
 
 from gateway.cli.asking import ask
 from gateway.cli.speaking import Config, Data, Json, output, print_json, settings_of, size, table
+from gateway.cli.values import date, words
+from gateway.cli.values import uid as study_uid
 
 app = typer.Typer(no_args_is_help=True, help="List and show studies.")
+
+PatientId = Annotated[str | None, typer.Option(help="Patient ID, exactly.", parser=words, metavar="ID")]
+PatientName = Annotated[
+    str | None, typer.Option(help="Beginning of the patient's name.", parser=words, metavar="NAME")
+]
+AccessionNumber = Annotated[
+    str | None, typer.Option(help="Accession number, exactly.", parser=words, metavar="NUMBER")
+]
+DateFrom = Annotated[str | None, typer.Option(help="Study date from.", parser=date, metavar="YYYYMMDD")]
+DateTo = Annotated[str | None, typer.Option(help="Study date to.", parser=date, metavar="YYYYMMDD")]
 
 
 @app.command("list")
 def list_(
     *,
-    patient_id: Annotated[str | None, typer.Option(help="Patient ID, exactly.")] = None,
-    patient_name: Annotated[str | None, typer.Option(help="Beginning of the patient's name.")] = None,
-    accession_number: Annotated[str | None, typer.Option(help="Accession number, exactly.")] = None,
-    date_from: Annotated[str | None, typer.Option(help="Study date from, YYYYMMDD.")] = None,
-    date_to: Annotated[str | None, typer.Option(help="Study date to, YYYYMMDD.")] = None,
+    patient_id: PatientId = None,
+    patient_name: PatientName = None,
+    accession_number: AccessionNumber = None,
+    date_from: DateFrom = None,
+    date_to: DateTo = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 50,
-    after: Annotated[int | None, typer.Option(help="Where the page before ended.")] = None,
+    after: Annotated[
+        int | None, typer.Option(min=0, max=10**18 - 1, help="Where the page before ended.")
+    ] = None,
     config: Config = None,
     data: Data = None,
     json: Json = False,
@@ -50,7 +64,7 @@ def list_(
 
 @app.command()
 def show(
-    uid: Annotated[str, typer.Argument(help="Study Instance UID.")],
+    uid: Annotated[str, typer.Argument(help="Study Instance UID.", parser=study_uid, metavar="UID")],
     *,
     instances: Annotated[bool, typer.Option("--instances", "-i", help="Each instance too.")] = False,
     config: Config = None,
@@ -71,17 +85,16 @@ def show(
 
 def _show(shown: dict[str, Any], *, instances: bool) -> None:
     study = shown["study"]
-    output.print(f"Study {study['uid']} in vault {study['vault']}", markup=False)
+    output.print(f"Study {study['uid']} in vault {study['vault']}")
     for name, value in study["attributes"].items():
         if value:
-            output.print(f"  {name.replace('_', ' '):<20} {value}", markup=False)
+            output.print(f"  {name.replace('_', ' '):<20} {value}")
     found = "findable" if shown["findable"] else "not findable yet"
     output.print(
         f"  {study['instances']} instances, {size(study['length'])}, {found}, since {study['first_seen']}",
-        markup=False,
     )
     if shown["flags"]:
-        output.print(f"  flags: {', '.join(shown['flags'])}", markup=False)
+        output.print(f"  flags: {', '.join(shown['flags'])}")
     series = table("Series Instance UID", "Modality", "Description", ">Number", ">Instances", ">Size")
     for one in shown["series"]:
         number = "" if one["number"] is None else str(one["number"])

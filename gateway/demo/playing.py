@@ -60,8 +60,13 @@ def _place(folder: Path | None) -> Path:
         return Path(tempfile.mkdtemp(prefix="kuva-demo-"))
     folder = folder.expanduser().absolute()
     if (folder / "data").exists():
-        raise typer.BadParameter(f"{folder} holds a data folder already; the demo starts from an empty one")
-    folder.mkdir(parents=True, exist_ok=True)
+        raise typer.BadParameter(
+            f"{folder} holds a data folder already; the demo starts from an empty one", param_hint="--folder"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"{folder}: {error.strerror}", param_hint="--folder") from None
     return folder
 
 
