@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -13,50 +13,52 @@ import uvloop
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from gateway.cli.sending import File, Outcome, Report, ResumeList, Sender, read, walk
-from gateway.cli.speaking import Exit, Json, complaint, fail, output, plain_errors, print_json, size, table
+from gateway.cli.speaking import Exit, Json, complaint, output, plain_errors, print_json, size, table
+from gateway.cli.values import address, ae_title, file
 from gateway.errors import GatewayError
 from gateway.wire.dicom.status import name_of
 
 LISTED_MAX = 50
 READ_AT_ONCE = 256
 
+Called = Annotated[str, typer.Option(help="Called AE title.", parser=ae_title, metavar="TITLE")]
+Calling = Annotated[str, typer.Option(help="Calling AE title.", parser=ae_title, metavar="TITLE")]
+Resume = Annotated[
+    Path | None,
+    typer.Option(help="List of acknowledged files, kept and skipped next time.", parser=file, metavar="FILE"),
+]
+
 
 def send(
     paths: Annotated[list[Path], typer.Argument(exists=True, help="Files and folders.")],
     *,
     to: Annotated[str, typer.Option(help="HOST:PORT of the archive.")] = "127.0.0.1:11112",
-    called: Annotated[str, typer.Option(help="Called AE title.")] = "KUVA",
-    calling: Annotated[str, typer.Option(help="Calling AE title.")] = "KUVASEND",
+    called: Called = "KUVA",
+    calling: Calling = "KUVASEND",
     associations: Annotated[int, typer.Option("--associations", "-n", min=1, max=64, help="At once.")] = 2,
-    resume: Annotated[
-        Path | None, typer.Option(help="List of acknowledged files, kept and skipped next time.")
-    ] = None,
+    resume: Resume = None,
     json: Json = False,
 ) -> None:
     """Send DICOM files by C-STORE: folders are walked, associations reused, failures tried again.
 
-    Exits 1 if any file was not acknowledged. Files that are not DICOM are counted, not failures.
+    Exits 1 if any file was not acknowledged. What folders hold beside DICOM is counted, and no failure; a
+    file that you name is one if it is not DICOM, and so is whatever cannot be read.
 
     Example: kuva send /archive/2019 --to 127.0.0.1:11112 --associations 4 --resume 2019.sent
     """
-    host, _, port = to.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        fail(f"--to {to}: write it like 127.0.0.1:11112", Exit.USAGE)
+    host, port = address(to)
     began = time.monotonic()
-    load = _Load(ResumeList(resume), quiet=json or not complaint.is_terminal)
-    sender = Sender(
-        host=host,
-        port=int(port),
-        called=called,
-        calling=calling,
-        associations=associations,
-        on_outcome=load.done,
-    )
-    with plain_errors(), load.progress, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
-            runner.run(load.run(sender, paths))
-        finally:
-            load.acknowledged.close()
+    with plain_errors():
+        load = _Load(ResumeList(resume), quiet=json or not complaint.is_terminal)
+        sender = Sender(
+            host=host, port=port, called=called, calling=calling,
+            associations=associations, on_outcome=load.done,
+        )  # fmt: skip
+        with load.progress, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            try:
+                runner.run(load.run(sender, paths))
+            finally:
+                load.acknowledged.close()
     report, seconds = load.report, time.monotonic() - began
     if json:
         print_json({**asdict(report), "seconds": round(seconds, 3)})
@@ -76,27 +78,31 @@ class _Load:
         self.progress = Progress(*columns, console=complaint, disable=quiet)
         self._bar = self.progress.add_task("reading", total=None)
 
-    async def run(self, sender: Sender, paths: Iterable[Path]) -> None:
+    async def run(self, sender: Sender, paths: Sequence[Path]) -> None:
         files: list[File] = []
-        for some in _batches(walk(paths)):
+        named = set(map(str, paths))  # a folder's path is no file's
+        for some in _batches(walk(paths, self.report.failed.append)):
             left = [path for path in some if path not in self.acknowledged]
             self.report.skipped += len(some) - len(left)
-            good, unreadable = await asyncio.to_thread(read, left)
-            files += good
-            self.report.not_dicom += len(unreadable)
+            reading = await asyncio.to_thread(read, left)
+            files += reading.files
+            missed = [outcome for outcome in reading.not_dicom if outcome.path in named]
+            self.report.not_dicom += len(reading.not_dicom) - len(missed)
+            self.report.failed += missed + reading.unreadable
+        unread = len(self.report.failed)
         self.progress.update(self._bar, description="sending", total=sum(file.length for file in files))
         try:
             await sender.send(files)
         except GatewayError as error:
             self.report.ended = str(error)
-        self.report.left = len(files) - self.report.sent - len(self.report.failed)
+        self.report.left = len(files) - self.report.sent - (len(self.report.failed) - unread)
 
     def done(self, outcome: Outcome) -> None:
         self.progress.advance(self._bar, outcome.length)
         if outcome.acknowledged:
+            self.acknowledged.add(outcome)  # first: what the list does not have is not told as done
             self.report.sent += 1
             self.report.length += outcome.length
-            self.acknowledged.add(outcome)
         else:
             self.report.failed.append(outcome)
 
@@ -105,16 +111,15 @@ def _tell(report: Report, seconds: float) -> None:
     rate = f"{report.sent / seconds:,.0f} a second, {size(report.length / seconds)}/s" if seconds > 0 else ""
     output.print(
         f"{report.sent} instances acknowledged, {size(report.length)} in {seconds:.1f} s ({rate})",
-        markup=False,
     )
     for many, what in (
         (report.skipped, "skipped: acknowledged earlier, as the resume list says"),
         (report.not_dicom, "not DICOM Part 10 files, left out"),
     ):
         if many:
-            output.print(f"{many} {what}", markup=False)
+            output.print(f"{many} {what}")
     if report.ended:
-        output.print(f"{report.left} left: {report.ended}", markup=False, style="red", soft_wrap=True)
+        output.print(f"{report.left} left: {report.ended}", style="red", soft_wrap=True)
     if report.failed:
         shown = table("File", "Status", "Why", title=f"{len(report.failed)} were not acknowledged")
         for outcome in report.failed[:LISTED_MAX]:
@@ -122,7 +127,7 @@ def _tell(report: Report, seconds: float) -> None:
             shown.add_row(outcome.path, status, outcome.comment)
         output.print(shown)
         if len(report.failed) > LISTED_MAX:
-            output.print(f"... and {len(report.failed) - LISTED_MAX} more; --json lists all", markup=False)
+            output.print(f"... and {len(report.failed) - LISTED_MAX} more; --json lists all")
 
 
 def _batches(paths: Iterable[Path]) -> Iterator[list[Path]]:

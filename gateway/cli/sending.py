@@ -1,14 +1,15 @@
 """Sending: many files over a few associations, tried again where that helps; a list of what was taken."""
 
 import asyncio
+import json
 import os
+import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
-
-import orjson
 
 from gateway import _core
 from gateway.errors import AssociationAbortedError, GatewayError, UnavailableError, UnreadableFileError
@@ -22,6 +23,8 @@ PAUSE_SECONDS_LEAST, PAUSE_SECONDS_MOST = 0.5, 15.0
 ANSWER_SECONDS_MAX = 300.0
 READ_AT_ONCE = 256
 SMALL_LENGTH_MAX = 1 << 20
+PREFIX_END = 132
+"""Where the preamble and the prefix DICM of a Part 10 file end."""
 OUT_OF_RESOURCES = range(0xA700, 0xA800)
 
 Kind = tuple[str, str]
@@ -72,43 +75,68 @@ class Report:
     failed: list[Outcome] = field(default_factory=list)
 
 
+class ResumeListError(GatewayError):
+    """The list of acknowledged files cannot be read or kept."""
+
+
 class ResumeList:
-    """Acknowledged files, one JSON line each, only ever appended to."""
+    """Acknowledged files, one JSON line each, only ever appended to.
+
+    Raises `ResumeListError`. Paths that are not UTF-8 stand in it as Python's own JSON writes them.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self._known: set[tuple[str, int, int]] = set()
         self._file: IO[bytes] | None = None
         if path is not None:
-            self._known = set(_read_resume(path)) if path.exists() else set()
-            self._file = path.open("ab")
+            with _kept(path):
+                self._known = set(_read_resume(path)) if path.exists() else set()
+                self._file = path.open("ab")
 
     def __contains__(self, path: Path) -> bool:
         """Whether this very file, unchanged since, was acknowledged."""
-        return bool(self._known) and _mark(path) in self._known
+        try:
+            return bool(self._known) and _mark(path) in self._known
+        except OSError:
+            return False  # whoever reads it will say why
 
     def add(self, outcome: Outcome) -> None:
         """Keeps an acknowledged file; a line is on its way to the disk before the next file is sent."""
-        if self._file is not None:
+        if self._file is None:
+            return
+        try:
             name, length, changed = _mark(Path(outcome.path))
-            line = {"path": name, "length": length, "changed": changed, "sop_instance": outcome.sop_instance,
-                    "status": outcome.status}  # fmt: skip
-            self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        except OSError:
+            return  # it is gone, so it will not be met again
+        line = {"path": name, "length": length, "changed": changed, "sop_instance": outcome.sop_instance,
+                "status": outcome.status}  # fmt: skip
+        with _kept(Path(self._file.name)):
+            self._file.write(json.dumps(line).encode() + b"\n")
             self._file.flush()
 
     def close(self) -> None:
         """Makes the list durable."""
         if self._file is not None:
-            os.fsync(self._file.fileno())
-            self._file.close()
+            with _kept(Path(self._file.name)), self._file:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+
+
+@contextmanager
+def _kept(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ResumeListError(f"resume list {path}: {error.strerror or error}") from None
 
 
 def _read_resume(path: Path) -> Iterator[tuple[str, int, int]]:
     with path.open("rb") as file:
         for line in file:
             try:
-                found = orjson.loads(line)
+                found = json.loads(line)
                 yield str(found["path"]), int(found["length"]), int(found["changed"])
-            except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError):
                 continue  # the last line of a run that was cut off: that file is simply sent again
 
 
@@ -117,31 +145,60 @@ def _mark(path: Path) -> tuple[str, int, int]:
     return str(path.absolute()), found.st_size, found.st_mtime_ns
 
 
-def walk(paths: Iterable[Path]) -> Iterator[Path]:
-    """Every file below, in a stable order; links to folders are not followed."""
+def walk(paths: Iterable[Path], on_unreadable: Callable[[Outcome], None] = lambda _: None) -> Iterator[Path]:
+    """Every file below, in a stable order; links to folders are not followed.
+
+    A folder that cannot be read is told to `on_unreadable`: what lies in it is not sent.
+    """
+
+    def tell(error: OSError) -> None:
+        on_unreadable(Outcome(str(error.filename), "", None, f"folder cannot be read: {error.strerror}"))
+
     for path in paths:
         if path.is_dir():
-            for folder, folders, names in os.walk(path):
+            for folder, folders, names in os.walk(path, onerror=tell):
                 folders.sort()
                 yield from (Path(folder, name) for name in sorted(names))
         else:
             yield path
 
 
-def read(paths: Sequence[Path]) -> tuple[list[File], list[Outcome]]:
-    """File meta information of each; what is not DICOM Part 10 comes back as an outcome. Blocking."""
-    files: list[File] = []
-    unreadable: list[Outcome] = []
+@dataclass(slots=True)
+class Reading:
+    """What some files turned out to be."""
+
+    files: list[File] = field(default_factory=list)
+    not_dicom: list[Outcome] = field(default_factory=list)
+    """Other things than DICOM Part 10 files, which folders are full of."""
+    unreadable: list[Outcome] = field(default_factory=list)
+    """DICOM, or not to be known: damaged, not permitted, gone. What may be an instance is never left out."""
+
+
+def read(paths: Iterable[Path]) -> Reading:
+    """File meta information of each. Blocking."""
+    reading = Reading()
     for path in paths:
         try:
+            if not _is_part10(path):
+                reading.not_dicom.append(Outcome(str(path), "", None, "not a DICOM Part 10 file"))
+                continue
             source = _core.InstanceSource.from_file(str(path))
         except (UnreadableFileError, OSError) as error:
-            unreadable.append(Outcome(str(path), "", None, str(error)))
+            why = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+            reading.unreadable.append(Outcome(str(path), "", None, why))
         else:
-            files.append(
+            reading.files.append(
                 File(path, source.sop_class, source.sop_instance, source.transfer_syntax, source.length)
             )
-    return files, unreadable
+    return reading
+
+
+def _is_part10(path: Path) -> bool:
+    """By its prefix (PS3.10 7.1). Pipes and devices are never opened: they might never end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        return False
+    with path.open("rb", buffering=0) as file:
+        return file.read(PREFIX_END)[-4:] == b"DICM"
 
 
 class Sender:
@@ -207,7 +264,7 @@ class _Worker:
         while self._waiting:
             if self._association is None:
                 self._association = await self._sender.open(self._contexts)
-                continue  # that may have taken long: others may have sent the rest meanwhile
+                continue  # others may have taken what was waiting meanwhile
             file = self._waiting.popleft()
             file.tries += 1
             try:

@@ -37,6 +37,21 @@ def test_a_folder_is_sent_and_sent_again_it_is_skipped(gateway: GatewayProcess, 
     assert gateway.kuva(*words)["sent"] == 1
 
 
+def test_a_file_that_was_named_and_is_no_dicom_is_a_failure(gateway: GatewayProcess, tmp_path: Path):
+    to = f"127.0.0.1:{gateway.dicom_port}"
+    ct().write(tmp_path)
+    notes = tmp_path / "notes [/red].txt"  # a folder and a file in it
+    notes.parent.mkdir()
+    notes.write_text("not DICOM")
+    walked = gateway.kuva("send", str(tmp_path), "--to", to)
+    assert (walked["sent"], walked["not_dicom"], walked["failed"]) == (1, 1, [])  # control: only walked past
+    with pytest.raises(CommandFailedError) as error:
+        gateway.kuva("send", str(tmp_path), str(notes), "--to", to, plain=True)
+    assert error.value.code == 1
+    assert "1 instances acknowledged" in error.value.complaint
+    assert "notes [/red].txt" in error.value.complaint
+
+
 def test_what_is_refused_is_listed_with_its_status_and_the_exit_code_is_1(
     gateway: GatewayProcess, tmp_path: Path
 ):

@@ -1,12 +1,27 @@
 """Sending: what is grouped, what is remembered."""
 
-from collections import deque
+import os
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gateway.cli import sending
-from gateway.cli.sending import CONTEXTS_MAX, File, Outcome, ResumeList, _contexts, _groups, walk
+from gateway.cli import sending as room
+from gateway.cli.sending import (
+    CONTEXTS_MAX,
+    File,
+    Outcome,
+    ResumeList,
+    ResumeListError,
+    Sender,
+    _contexts,
+    _groups,
+    read,
+    walk,
+)
+from tests.instances import ct
 
 
 def file(number: int, sop_class: str, syntax: str = "1.2") -> File:
@@ -67,18 +82,99 @@ def test_folders_are_walked_in_order(tmp_path: Path):
     assert names == ["c", "a/9", "b/1", "b/2"]
 
 
-async def test_an_association_that_comes_when_all_is_sent_is_only_released(monkeypatch: pytest.MonkeyPatch):
-    waiting = deque([file(1, "1.2.3")])
-    released = []
+def test_what_is_no_dicom_and_what_cannot_be_read_are_told_apart(tmp_path: Path):
+    good = ct().write(tmp_path)
+    (tmp_path / "notes.txt").write_text("not DICOM")
+    (tmp_path / "short").write_bytes(bytes(128) + b"DIC")
+    (tmp_path / "torn.dcm").write_bytes(good.read_bytes()[:150])
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")  # nobody writes to it: whoever opens it waits for ever
+    reading = read(walk([tmp_path]))
+    assert [file.path for file in reading.files] == [good]
+    assert {Path(one.path).name for one in reading.not_dicom} == {"notes.txt", "short", "pipe"}
+    assert {Path(one.path).name for one in reading.unreadable} == {"torn.dcm", "dangling"}
 
-    class SlowPeer:
-        async def open(self, contexts: object) -> str:
-            waiting.clear()  # another association sent the rest while this one waited for its turn
-            return "association"
 
-    async def release(association: str) -> None:
-        released.append(association)
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").touch()
 
-    monkeypatch.setattr(sending, "release", release)
-    await sending._Worker(SlowPeer(), waiting, []).run()  # type: ignore[arg-type]
-    assert released == ["association"]
+    def closed(path: Any) -> Any:
+        if os.fspath(path).endswith("a"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return real(path)
+
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", closed)  # whoever runs this may be root, who reads everything
+    told: list[Outcome] = []
+    assert [path.name for path in walk([tmp_path], told.append)] == ["b"]
+    (outcome,) = told
+    assert outcome.path == str(tmp_path / "a")
+    assert outcome.comment == "folder cannot be read: Permission denied"
+
+
+def test_a_name_that_is_not_utf8_is_read_and_remembered(tmp_path: Path):
+    path = tmp_path / os.fsdecode(b"\xff.dcm")
+    shutil.move(ct().write(tmp_path), path)
+    assert [file.path for file in read([path]).files] == [path]
+    before = ResumeList(tmp_path / "list")
+    before.add(Outcome(str(path), "1.2", 0, ""))
+    before.close()
+    after = ResumeList(tmp_path / "list")
+    assert path in after
+    after.close()
+
+
+def test_a_file_that_is_gone_is_neither_known_nor_a_fault_of_the_list(tmp_path: Path):
+    kept = tmp_path / "a"
+    kept.touch()
+    listed = ResumeList(tmp_path / "list")
+    listed.add(Outcome(str(kept), "1.2", 0, ""))
+    listed.add(Outcome(str(tmp_path / "gone"), "1.2", 0, ""))
+    listed.close()
+    again = ResumeList(tmp_path / "list")
+    assert kept in again
+    kept.unlink()
+    assert kept not in again
+    again.close()
+
+
+def test_a_list_that_cannot_be_kept_is_an_error_of_ours(tmp_path: Path):
+    with pytest.raises(ResumeListError, match="No such file or directory"):
+        ResumeList(tmp_path / "nowhere" / "list")
+    full = ResumeList(None)
+    full._file = Path("/dev/full").open("ab")  # noqa: SIM115 - closed by the list
+    with pytest.raises(ResumeListError, match="No space left on device"):
+        full.add(Outcome(str(tmp_path), "1.2", 0, ""))
+    with pytest.raises(ResumeListError, match="No space left on device"):
+        full.close()
+
+
+async def test_a_worker_that_opens_when_all_is_taken_just_releases(monkeypatch: pytest.MonkeyPatch):
+    """Two workers for two files: one of them takes both while the other is still being accepted."""
+    released = 0
+
+    async def opened(self: Sender, contexts: Sequence[object]) -> object:
+        if not waiting_room:
+            waiting_room.append("first")
+            await room.asyncio.sleep(0)  # the other begins to open
+            return object()
+        while len(told) < 2:
+            await room.asyncio.sleep(0)
+        return object()
+
+    async def release(association: object) -> None:
+        nonlocal released
+        released += 1
+
+    async def sent(self: room._Worker, association: object, file: File) -> None:
+        self._sender.tell(file, 0, "")
+
+    waiting_room: list[str] = []
+    told: list[Outcome] = []
+    monkeypatch.setattr(Sender, "open", opened)
+    monkeypatch.setattr(room, "release", release)
+    monkeypatch.setattr(room._Worker, "_send", sent)
+    sender = Sender(host="", port=1, called="A", calling="B", associations=2, on_outcome=told.append)
+    await sender.send([file(1, "1.2"), file(2, "1.2")])
+    assert (len(told), released) == (2, 2)
