@@ -6,7 +6,7 @@ import os
 import re
 import socket
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import parse_qs, urlsplit, urlunsplit
@@ -29,6 +29,8 @@ _FILE_LENGTH_MAX = 1 << 20
 _FINDINGS_MAX = 50
 _ENV_PREFIX = "KUVA_"
 _ENV_FOR_TESTS = "KUVA_TEST_"
+NAMED_AT_MOST = 40
+"""Known names that a message still lists."""
 
 
 def _number_of(value: object) -> object:
@@ -327,7 +329,7 @@ def _refuse_unknown_environment(environment: Mapping[str, str]) -> None:
     ]
     if unknown:
         raise SettingsError(
-            tuple(f"environment: {name}: unknown variable{_nearest(name, known)}" for name in sorted(unknown))
+            tuple(f"environment: {name}: unknown variable{nearest(name, known)}" for name in sorted(unknown))
         )
 
 
@@ -343,7 +345,7 @@ def _finding(path: Path | None, text: str, detail: ErrorDetails) -> str:
     place = tuple(str(part) for part in detail["loc"])
     where = _where(path, text, place)
     if detail["type"] == "extra_forbidden":
-        return f"{where}: {'.'.join(place)}: unknown key{_nearest(place[-1], _names_at(place[:-1]))}"
+        return f"{where}: {'.'.join(place)}: unknown key{nearest(place[-1], _names_at(place[:-1]))}"
     message = _PLAINER.get(detail["type"], detail["msg"].removeprefix("Value error, "))
     return f"{where}: {'.'.join(place)}: {message}"
 
@@ -371,9 +373,12 @@ def _names_at(place: tuple[str, ...]) -> set[str]:
     return set(model.model_fields) - {"configured"}
 
 
-def _nearest(name: str, known: set[str]) -> str:
+def nearest(name: str, known: Collection[str]) -> str:
+    """What to say after a name that is not known: the nearest that is, else all, if they are few."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(sorted(known))}"
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; known: {', '.join(sorted(known))}" if len(known) <= NAMED_AT_MOST else ""
 
 
 def _line_of(text: str, place: tuple[str, ...]) -> int:
