@@ -24,6 +24,7 @@ from gateway.ingest.pipeline import Pipeline
 from gateway.ingest.quarantine import Comparer
 from gateway.ingest.recovery import NodeIdentity, keep_identity, read_identity, recover
 from gateway.journal import Journal
+from gateway.listeners.callers import Callers, Existing
 from gateway.listeners.dicom import DicomListener
 from gateway.listeners.health import HealthListener
 from gateway.listeners.operator import OperatorListener
@@ -143,7 +144,7 @@ class Gateway:
             on_landed=self._count_landed,
         )
         dicom.before_writing(pipeline.drain)
-        health = await self._open_http(stack, catalogue, journal, dicom, pipeline)
+        health = await self._open_http(stack, catalogue, journal, dicom, pipeline=pipeline, profile=profile)
         await dicom.open()
         async with asyncio.TaskGroup() as tasks:
             landing = tasks.create_task(pipeline.run(), name="pipeline")
@@ -187,7 +188,9 @@ class Gateway:
         catalogue: Catalogue,
         journal: Journal,
         dicom: DicomListener,
+        *,
         pipeline: Pipeline,
+        profile: Profile,
     ) -> HealthListener:
         settings = self._settings
         node = Node(
@@ -198,8 +201,8 @@ class Gateway:
             draining=self._stop.is_set,
         )
         health = HealthListener(settings.http, node, journal, self._metrics)
-        default_vault = DEMO_VAULT if settings.open_access else None
-        operator = OperatorListener(settings.data, journal, catalogue, node, default_vault)
+        callers = Callers(catalogue, _existing(settings, profile))
+        operator = OperatorListener(settings.data, journal, catalogue, node, callers)
         for listener in (health, operator):
             stack.push_async_callback(listener.close)
             await listener.open()
@@ -247,7 +250,7 @@ class Gateway:
 def profile_of(settings: Settings) -> Profile:
     """The profile in force, checked against what the core can do. Raises `ProfileError`."""
     core = CoreTables(
-        rule_codes=frozenset(code for code, *_ in _core.rule_codes()),
+        rule_codes=_rule_codes(),
         transfer_syntaxes=frozenset(
             uid for uid, _, _, elsewhere in _core.transfer_syntaxes() if not elsewhere
         ),
@@ -256,6 +259,32 @@ def profile_of(settings: Settings) -> Profile:
         settings.profile.name, folder=settings.data / "profiles",
         private_sop_classes=settings.profile.private_sop_classes, core=core,
     )  # fmt: skip
+
+
+def _rule_codes() -> frozenset[str]:
+    return frozenset(code for code, *_ in _core.rule_codes())
+
+
+def _is_settable(code: str) -> bool:
+    """Whether the core takes a severity for the rule: framing and identity always refuse."""
+    try:
+        _core.Admission(
+            vault=bytes(16), calling="", called="", address="", preset="strict", rules=[(code, "flag")]
+        )
+    except GatewayError:
+        return False
+    return True
+
+
+def _existing(settings: Settings, profile: Profile) -> Existing:
+    """What a caller's record may name."""
+    return Existing(
+        called_titles=settings.dicom.ae_titles,
+        rule_codes=_rule_codes(),
+        settable_rules=frozenset(filter(_is_settable, _rule_codes())),
+        profile=profile,
+        default_vault=DEMO_VAULT if settings.open_access else None,
+    )
 
 
 def check_port(host: str, port: int) -> None:

@@ -148,5 +148,15 @@ class ResolutionError(CatalogueError):
     fault = Fault.REMOTE
 
 
+class GrantError(CatalogueError):
+    """A grant may not be made as asked; the message says what to say instead."""
+
+    fault = Fault.REMOTE
+
+
+class GrantOverlapError(GrantError):
+    """A caller would have two vaults under one called AE title at the same time."""
+
+
 class EmbeddedServerError(UnavailableError):
     """The embedded PostgreSQL could not be started or stopped."""

@@ -54,6 +54,10 @@ class NoPartitionError(CatalogueError):
     """A row's time lies past the partitions that were made; more can be made."""
 
 
+class ExclusionError(CatalogueError):
+    """A row overlaps another that may not be there at the same time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """How PostgreSQL is reached: a URL, or a socket folder with role and database."""
@@ -98,6 +102,8 @@ def translated() -> Iterator[None]:
     except asyncpg.CheckViolationError as error:
         kind = CatalogueError if error.constraint_name else NoPartitionError
         raise kind(f"catalogue refused: {_plain(error)}") from None
+    except asyncpg.ExclusionViolationError as error:
+        raise ExclusionError(f"catalogue refused: {_plain(error)}") from None
     except asyncpg.PostgresError as error:
         raise CatalogueError(f"catalogue refused: {_plain(error)}") from None
 

@@ -1,15 +1,14 @@
 """Grants: vaults, application entities, and which of these may reach which."""
 
-import json
 from datetime import datetime
 
-from gateway.catalogue.database import Database
+from gateway.catalogue.database import Database, ExclusionError
+from gateway.catalogue.granting import entity_of, grant, grant_of, grant_with, overlap, vault_called
 from gateway.catalogue.queries import queries
 from gateway.catalogue.storable import storable
-from gateway.catalogue.wording import Row
 from gateway.errors import CatalogueError, NotFoundError
-from gateway.model.association import ApplicationEntity, Grant, Role
-from gateway.model.identifiers import AeTitle, Uid, VaultId
+from gateway.model.association import ApplicationEntity, Grant, Granted, GrantWanted
+from gateway.model.identifiers import AeTitle, VaultId
 from gateway.model.vault import OrganisationAttributes, Vault
 
 
@@ -53,65 +52,63 @@ class Grants:
             raise NotFoundError(f"nothing says whose vault {vault} was at {at.isoformat()}")
         return OrganisationAttributes(**dict(row))
 
-    async def put_entity(self, entity: ApplicationEntity) -> None:
-        """Creates or replaces an application entity."""
-        overrides = json.dumps(dict(entity.rule_overrides))
-        async with self._database.transaction() as connection:
-            await connection.execute(
-                queries("grants")["put_entity"], entity.title, storable(entity.description),
-                list(entity.transfer_syntax_preference), entity.idle_seconds, entity.rule_preset, overrides,
-                entity.certificate_fingerprint,
-            )  # fmt: skip
-
     async def entities(self) -> tuple[ApplicationEntity, ...]:
         """All application entities by title."""
         async with self._database.connection() as connection:
-            return tuple(_entity_of(row) for row in await connection.fetch(queries("grants")["entities"]))
+            return tuple(entity_of(row) for row in await connection.fetch(queries("grants")["entities"]))
 
-    async def add(self, grant: Grant) -> None:
-        """Adds a grant and its application entity; safe to do twice."""
-        await self.put_entity(grant.caller)
+    async def add(self, wanted: GrantWanted) -> Granted:
+        """Grants a caller a vault, and changes what is recorded of the caller; safe to do twice.
+
+        What is not given stays as it is recorded. When it returns, all of it MUST be durable; if it raises,
+        nothing is changed. Raises `GrantOverlapError` if the pair has another vault in that time,
+        `GrantError` if no vault follows from what was said.
+        """
+        try:
+            async with self._database.transaction() as connection:
+                return await grant(connection, wanted)
+        except ExclusionError:  # written past us, without the caller's lock
+            raise overlap(wanted, "another vault") from None
+
+    async def end(
+        self, calling: AeTitle, *, called: str = "", vault: str = "", at: datetime
+    ) -> tuple[Grant, ...]:
+        """Ends a caller's grants, all or those of one called AE title or vault; the rows stay, for history.
+
+        A grant that has not begun yet becomes void. Takes effect at the next association. Raises
+        `NotFoundError` if there is nothing to end.
+        """
         async with self._database.transaction() as connection:
-            await connection.execute(
-                queries("grants")["insert_grant"], grant.caller.title, grant.called, grant.vault,
-                grant.role.value, grant.valid_from, grant.valid_until,
-            )  # fmt: skip
-
-    async def list(self, calling: str = "") -> tuple[Grant, ...]:
-        """All grants, or those of one calling AE title, past and future ones too."""
-        async with self._database.connection() as connection:
-            return tuple(
-                _grant_of(row)
-                for row in await connection.fetch(queries("grants")["grants"], storable(calling))
+            entity = await connection.fetchrow(queries("grants")["lock_entity"], calling)
+            narrowed = await vault_called(connection, vault) if vault else None
+            if vault and narrowed is None:
+                raise NotFoundError(f"there is no vault {vault}")
+            rows = await connection.fetch(
+                queries("grants")["end"], calling, called, narrowed and narrowed.id, at
             )
+            if entity is None or not rows:
+                raise NotFoundError(_nothing_to_end(calling, called, vault))
+            return tuple(grant_with(entity_of(entity), row) for row in rows)
+
+    async def list(self, calling: str = "", *, valid_after: datetime | None = None) -> tuple[Grant, ...]:
+        """All grants, or those of one calling AE title; past and future ones too.
+
+        With `valid_after`, without those that had ended by then.
+        """
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(queries("grants")["grants"], storable(calling), valid_after)
+        return tuple(grant_of(row) for row in rows)
 
     async def resolve(self, *, calling: str, called: str, at: datetime) -> tuple[Grant, ...]:
-        """What a caller is granted at a time, its own vault first; empty: it is not known here."""
+        """What a caller is granted at a time, at most one; empty: it is not known here."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(
                 queries("grants")["resolve"], storable(calling), storable(called), at
             )
-        return tuple(_grant_of(row) for row in rows)
+        return tuple(grant_of(row) for row in rows)
 
 
-def _entity_of(row: Row) -> ApplicationEntity:
-    return ApplicationEntity(
-        title=AeTitle(row["title"]),
-        description=row["description"],
-        transfer_syntax_preference=tuple(Uid(uid) for uid in row["transfer_syntax_preference"]),
-        idle_seconds=row["idle_seconds"],
-        rule_preset=row["rule_preset"],
-        rule_overrides=tuple(sorted(json.loads(row["rule_overrides"]).items())),
-        certificate_fingerprint=row["certificate_fingerprint"],
-    )
-
-
-def _grant_of(row: Row) -> Grant:
-    return Grant(
-        caller=_entity_of(row),
-        called=AeTitle(row["called"]),
-        vault=VaultId(row["vault"]),
-        role=Role(row["role"]),
-        valid_from=row["valid_from"],
-        valid_until=row["valid_until"],
-    )
+def _nothing_to_end(calling: str, called: str, vault: str) -> str:
+    under = f" for {called}" if called else ""
+    to = f" to vault {vault}" if vault else ""
+    return f"{calling} has no grant{under}{to} that is in force; 'kuva ae list --all' shows those that ended"

@@ -22,6 +22,7 @@ from gateway.settings import Settings, load
 WIDTH_ELSEWHERE = 250
 """Columns where nobody looks: pipes and files, in which a folded UID is of no use."""
 
+
 def printable(text: str) -> str:
     """With what would steer a terminal made visible: names, keys and paths are other people's words."""
     return "".join(c if _is_plain(c) else repr(c)[1:-1] for c in text)

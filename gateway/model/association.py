@@ -1,6 +1,7 @@
 """An application entity and its grant: which caller may reach which vault, in which role, and when."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import Enum
 
@@ -32,9 +33,39 @@ class ApplicationEntity:
     """SHA-256 of its client certificate; has no effect before TLS."""
 
 
+RESETTABLE = frozenset(
+    ("description", "transfer_syntax_preference", "idle_seconds", "rule_preset", "rule_overrides")
+)
+"""Fields of an application entity that can go back to their defaults."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityChange:
+    """What is to change of a caller's record. What is None stays as it is recorded."""
+
+    title: AeTitle
+    description: str | None = None
+    transfer_syntax_preference: tuple[Uid, ...] | None = None
+    idle_seconds: float | None = None
+    rule_preset: str | None = None
+    rule_overrides: Mapping[str, str] = field(default_factory=dict)
+    """Rule -> severity; rules that are not named stay as they are recorded."""
+    reset: frozenset[str] = frozenset()
+    """Fields that go back to their defaults before the others are applied; see `RESETTABLE`."""
+
+    def applied_to(self, recorded: ApplicationEntity) -> ApplicationEntity:
+        """The record as it is to be."""
+        plain = ApplicationEntity(recorded.title)
+        base = replace(recorded, **{name: getattr(plain, name) for name in self.reset & RESETTABLE})
+        single = ("description", "transfer_syntax_preference", "idle_seconds", "rule_preset")
+        given = {name: getattr(self, name) for name in single if getattr(self, name) is not None}
+        rules = tuple(sorted({**dict(base.rule_overrides), **self.rule_overrides}.items()))
+        return replace(base, **given, rule_overrides=rules)
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Calling AE title x called AE title -> vault.
+    """Calling AE title x called AE title -> vault; a pair has one at a time.
 
     Valid from `valid_from` (inclusive) until before `valid_until`.
     """
@@ -45,3 +76,46 @@ class Grant:
     role: Role
     valid_from: datetime
     valid_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantWanted:
+    """A grant as asked for. What is None stays as it is recorded, or begins with its default."""
+
+    caller: EntityChange
+    called: AeTitle
+    valid_from: datetime
+    valid_until: datetime | None = None
+    vault: str | None = None
+    """By name or id; made if there is none of that name. None: the vault that the pair has."""
+    default_vault: VaultId | None = None
+    """For a pair that has none."""
+    role: Role | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One recorded value that became another."""
+
+    name: str
+    before: object
+    after: object
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A grant as it is now, and what was changed to make it so; nothing: all was recorded already."""
+
+    grant: Grant
+    vault_name: str
+    new: bool
+    """The pair had no grant; it has now."""
+    vault_made: bool
+    changes: tuple[Change, ...]
+    """Of what was recorded before; empty for a new caller."""
+
+
+def differences(before: ApplicationEntity, after: ApplicationEntity) -> tuple[Change, ...]:
+    """What is not the same in two records of one caller."""
+    pairs = ((one.name, getattr(before, one.name), getattr(after, one.name)) for one in fields(before))
+    return tuple(Change(name, old, new) for name, old, new in pairs if old != new)

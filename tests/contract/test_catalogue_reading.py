@@ -8,8 +8,7 @@ import pytest
 
 from gateway.catalogue import Catalogue, IncidentFilters
 from gateway.errors import CatalogueError, NotFoundError, ResolutionError
-from gateway.model.association import ApplicationEntity, Grant, Role
-from gateway.model.identifiers import AeTitle, StudyUid, Uid, VaultId
+from gateway.model.identifiers import StudyUid, VaultId
 from gateway.model.incident import Difference, Incident, IncidentKind, IncidentState, Resolution
 from gateway.model.study import StudyFilters
 from gateway.model.vault import OrganisationAttributes
@@ -198,31 +197,6 @@ async def test_damage_is_recorded_once_for_each_instance(catalogue: Catalogue) -
         )
     found = await catalogue.incidents.list(IncidentFilters((incident.vault,), kind=IncidentKind.DAMAGED))
     assert [i.reason for i in found] == ["rot"]
-
-
-async def test_grants_hold_between_their_dates_and_carry_the_caller(catalogue: Catalogue) -> None:
-    vault = vault_id()
-    await catalogue.grants.create_vault(vault, "hospital")
-    caller = ApplicationEntity(
-        AeTitle("CT1"),
-        "scanner",
-        (Uid("1.2.840.10008.1.2.1"),),
-        60.0,
-        "migration",
-        (("rule", "flag"),),
-        bytes(32),
-    )
-    grant = Grant(caller, AeTitle("KUVA"), vault, Role.OWN, NOW, NOW + timedelta(days=1))
-    for _ in range(2):
-        await catalogue.grants.add(grant)
-    resolve = catalogue.grants.resolve
-    assert await resolve(calling="CT1", called="KUVA", at=NOW) == (grant,)
-    assert await resolve(calling="CT1", called="KUVA", at=NOW - timedelta(seconds=1)) == ()
-    assert await resolve(calling="CT1", called="KUVA", at=NOW + timedelta(days=1)) == ()
-    assert await resolve(calling="CT2", called="KUVA", at=NOW) == ()
-    assert await resolve(calling="CT1", called="OTHER", at=NOW) == ()
-    assert await catalogue.grants.list("CT1") == (grant,) == await catalogue.grants.list()
-    assert await catalogue.grants.entities() == (caller,)
 
 
 async def test_a_vault_is_created_once_and_described_over_time(catalogue: Catalogue) -> None:

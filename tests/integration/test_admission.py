@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.foreign import get, identifier, store
-from tests.gateway_process import SHORT_TIMERS, GatewayProcess, eventually
+from tests.gateway_process import SHORT_TIMERS, CommandFailedError, GatewayProcess, eventually
 from tests.instances import CT, EXPLICIT, IMPLICIT, ct, encode
 from tests.raw_peer import (
     ABORT,
@@ -85,6 +85,61 @@ def test_ae_add_takes_effect_at_the_next_association(strict: GatewayProcess):
         assert peer.associate(ECHO, calling="LATER")[0] == ASSOCIATE_AC
     titles = {grant["caller"]["title"] for grant in strict.kuva("ae", "list")["grants"]}
     assert {"RAWPEER", "SECOND", "LATER"} <= titles
+
+
+def test_a_second_ae_add_keeps_what_is_recorded_and_says_what_it_changes(strict: GatewayProcess):
+    words = ("ae", "add", "AGAIN", "--vault", "north", "--preset", "migration", "--rule", "tag-order=refuse")
+    first = strict.kuva(*words)
+    assert (first["new"], first["vault_name"], first["changes"]) == (True, "north", [])
+    same = strict.kuva("ae", "add", "AGAIN")
+    assert (same["new"], same["changes"], same["caller"]) == (False, [], first["caller"])
+    changed = strict.kuva("ae", "add", "AGAIN", "--idle-seconds", "9")
+    assert changed["changes"] == [{"name": "idle_seconds", "before": None, "after": 9.0}]
+    assert changed["caller"]["rule_preset"] == "migration"
+    said = strict.kuva("ae", "add", "AGAIN", "--reset", "preset", plain=True)
+    assert "preset: migration -> (default)" in said
+
+
+def test_a_second_vault_and_what_does_not_exist_are_refused_plainly(strict: GatewayProcess):
+    strict.kuva("ae", "add", "ONLY", "--vault", "north")
+    for words, code, complaint in (
+        (("--vault", "elsewhere"), 1, "ONLY already stores into vault north"),
+        (("--called", "OTTER"), 2, "did you mean OTHER?"),
+        (("--rule", "tag-ordre=flag"), 2, "did you mean tag-order?"),
+        (("--rule", "uid-invalid=flag"), 2, "always refuses"),
+        (("--prefer", "ExplicitVRLittleEndan"), 2, "did you mean ExplicitVRLittleEndian?"),
+        (("--called", "OTHER"), 2, "say which vault"),
+    ):
+        with pytest.raises(CommandFailedError) as error:
+            strict.kuva("ae", "add", "ONLY", *words)
+        assert error.value.code == code, words
+        assert complaint in error.value.complaint
+    assert "elsewhere" not in {vault["name"] for vault in strict.kuva("ae", "list")["vaults"]}
+
+
+def test_ae_end_takes_effect_at_the_next_association_and_is_kept_for_history(strict: GatewayProcess):
+    strict.kuva("ae", "add", "LEAVER", "--vault", "[/red]", "--idle-seconds", "60")
+    with RawPeer(strict.dicom_port) as peer:
+        assert peer.associate(ECHO, calling="LEAVER")[0] == ASSOCIATE_AC
+        (ended,) = strict.kuva("ae", "end", "LEAVER")["ended"]
+        assert ended["valid_until"]
+        peer.send(p_data(1, c_echo_rq(1), command=True, last=True))
+        assert us(peer.command(), 0x00000900) == 0
+    assert rejection(strict, calling="LEAVER") == bytes((1, 1, 3))
+    listed = lambda *words: strict.kuva("ae", "list", *words, plain=True)  # noqa: E731
+    assert "LEAVER" not in listed()
+    assert "LEAVER" in listed("--all")
+    assert "[/red]" in listed("--all")
+    with pytest.raises(CommandFailedError, match="LEAVER has no grant that is in force"):
+        strict.kuva("ae", "end", "LEAVER")
+
+
+def test_what_peers_write_is_shown_and_not_obeyed(strict: GatewayProcess, tmp_path: Path):
+    assert store(strict, [ct(name="[/red]^\x1b[31mA")], tmp_path, calling="SECOND")[0].Status == 0
+    said = eventually(
+        lambda: [line for line in strict.kuva("study", "list", plain=True).splitlines() if "[/red]" in line]
+    )
+    assert "\x1b" not in said[0]
 
 
 def test_not_yours_and_not_there_look_the_same(strict: GatewayProcess, tmp_path: Path):

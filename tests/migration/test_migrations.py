@@ -105,3 +105,42 @@ async def test_two_migrators_at_once_apply_each_step_once(owner: Address) -> Non
 
 async def test_the_bundled_steps_are_numbered_without_a_gap() -> None:
     assert [step.number for step in bundled()] == list(range(1, len(bundled()) + 1))
+
+
+OVERLAPPING = """
+INSERT INTO kuva.vault (id, name) SELECT lpad(n::text, 32, '0')::uuid, 'v' || n FROM generate_series(1, 4) n;
+INSERT INTO kuva.application_entity (title) VALUES ('CT'), ('MR');
+INSERT INTO kuva.ae_grant (calling, called, vault, role, valid_from, valid_until)
+SELECT calling, called, lpad(vault, 32, '0')::uuid, role, valid_from::timestamptz, valid_until::timestamptz
+FROM (VALUES
+    ('CT', 'A', '1', 'own', '2026-02-01Z', NULL),
+    ('CT', 'A', '1', 'own', '2026-03-01Z', NULL),
+    ('CT', 'A', '2', 'own', '2026-04-01Z', '2026-05-01Z'),
+    ('CT', 'A', '3', 'processor', '2026-01-01Z', NULL),
+    ('CT', 'A', '4', 'processor', '2025-01-01Z', '2025-02-01Z'),
+    ('CT', 'B', '2', 'own', '2026-03-01Z', NULL),
+    ('MR', 'A', '2', 'own', '2026-03-01Z', NULL)
+) AS given (calling, called, vault, role, valid_from, valid_until)
+"""
+
+
+async def test_grants_that_overlap_give_way_to_the_one_that_received(owner: Address) -> None:
+    first, *others = bundled()
+    assert await migrate(owner, steps=[first]) == (first,)
+    connection = await asyncpg.connect(**owner.arguments())
+    await connection.execute(OVERLAPPING)
+    assert await migrate(owner, steps=[first, *others]) == tuple(others)
+    rows = await connection.fetch(
+        "SELECT calling, called, right(vault::text, 1) AS v, to_char(valid_from, 'YYYYMM') AS since,"
+        " to_char(valid_until, 'YYYYMM') AS until FROM kuva.ae_grant ORDER BY calling, called, v, since"
+    )
+    await connection.close()
+    assert [tuple(row) for row in rows] == [
+        ("CT", "A", "1", "202602", None),  # where its instances went
+        ("CT", "A", "1", "202603", "202603"),
+        ("CT", "A", "2", "202604", "202604"),
+        ("CT", "A", "3", "202601", "202602"),
+        ("CT", "A", "4", "202501", "202502"),
+        ("CT", "B", "2", "202603", None),
+        ("MR", "A", "2", "202603", None),
+    ]

@@ -15,27 +15,47 @@ ON CONFLICT DO NOTHING;
 SELECT controller, register_type, register_specifier, valid_from FROM vault_attributes
 WHERE vault = $1 AND valid_from <= $2 ORDER BY valid_from DESC LIMIT 1;
 
--- name: put_entity
-INSERT INTO application_entity (
-    title, description, transfer_syntax_preference, idle_seconds, rule_preset, rule_overrides, certificate_fingerprint)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (title) DO UPDATE SET
-    description = excluded.description, transfer_syntax_preference = excluded.transfer_syntax_preference,
-    idle_seconds = excluded.idle_seconds, rule_preset = excluded.rule_preset, rule_overrides = excluded.rule_overrides,
-    certificate_fingerprint = excluded.certificate_fingerprint;
+-- name: vault_called
+SELECT id, name, created_at FROM vault WHERE id::text = $1 OR name = $1;
+
+-- name: insert_entity
+INSERT INTO application_entity (title) VALUES ($1) ON CONFLICT DO NOTHING;
+
+-- name: lock_entity
+SELECT * FROM application_entity WHERE title = $1 FOR NO KEY UPDATE;
+
+-- name: update_entity
+UPDATE application_entity SET
+    description = $2, transfer_syntax_preference = $3, idle_seconds = $4, rule_preset = $5, rule_overrides = $6
+WHERE title = $1;
 
 -- name: entities
 SELECT * FROM application_entity ORDER BY title;
 
 -- name: insert_grant
-INSERT INTO ae_grant (calling, called, vault, role, valid_from, valid_until) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT DO NOTHING;
+INSERT INTO ae_grant (calling, called, vault, role, valid_from, valid_until) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: overlapping
+SELECT g.called, g.vault, v.name, g.role, g.valid_from, g.valid_until
+FROM ae_grant g JOIN vault v ON v.id = g.vault
+WHERE g.calling = $1 AND g.called = $2
+  AND tstzrange(g.valid_from, g.valid_until) && tstzrange($3::timestamptz, $4::timestamptz)
+ORDER BY g.valid_from;
+
+-- name: set_role
+UPDATE ae_grant SET role = $5 WHERE calling = $1 AND called = $2 AND vault = $3 AND valid_from = $4;
+
+-- name: end
+UPDATE ae_grant SET valid_until = greatest(valid_from, $4)
+WHERE calling = $1 AND ($2 = '' OR called = $2) AND ($3::uuid IS NULL OR vault = $3)
+  AND (valid_until IS NULL OR valid_until > greatest(valid_from, $4))
+RETURNING called, vault, role, valid_from, valid_until;
 
 -- name: grants
 SELECT g.*, e.* FROM ae_grant g JOIN application_entity e ON e.title = g.calling
-WHERE ($1 = '' OR g.calling = $1) ORDER BY g.calling, g.called, g.valid_from, g.vault;
+WHERE ($1 = '' OR g.calling = $1) AND ($2::timestamptz IS NULL OR g.valid_until IS NULL OR g.valid_until > greatest(g.valid_from, $2))
+ORDER BY g.calling, g.called, g.valid_from, g.vault;
 
 -- name: resolve
 SELECT g.*, e.* FROM ae_grant g JOIN application_entity e ON e.title = g.calling
-WHERE g.calling = $1 AND g.called = $2 AND g.valid_from <= $3 AND (g.valid_until IS NULL OR $3 < g.valid_until)
-ORDER BY g.role, g.valid_from, g.vault;
+WHERE g.calling = $1 AND g.called = $2 AND tstzrange(g.valid_from, g.valid_until) @> $3::timestamptz;

@@ -42,15 +42,24 @@ CREATE TABLE application_entity (
     created_at                  timestamptz NOT NULL DEFAULT now()
 );
 
--- Calling AE title x called AE title -> vault. GRANT is a word of SQL, hence the longer name.
+-- Holds one title: lets a GiST index compare text for equality without the extension btree_gist.
+CREATE TYPE title_range AS RANGE (subtype = text, collation = "C");
+
+-- Calling AE title x called AE title -> vault, one at a time: the vault of a C-STORE follows from the pair.
+-- A grant that was ended stays, for history; one that ends where it begins was never valid. GRANT is a word
+-- of SQL, hence the longer name.
 CREATE TABLE ae_grant (
     calling      text        NOT NULL REFERENCES application_entity,
     called       text        NOT NULL CHECK (length(called) BETWEEN 1 AND 16),
     vault        uuid        NOT NULL REFERENCES vault,
     role         text        NOT NULL CHECK (role IN ('own', 'processor')),
     valid_from   timestamptz NOT NULL,
-    valid_until  timestamptz CHECK (valid_until > valid_from),
-    PRIMARY KEY (calling, called, vault, valid_from)
+    valid_until  timestamptz CHECK (valid_until >= valid_from),
+    PRIMARY KEY (calling, called, vault, valid_from),
+    CONSTRAINT ae_grant_one_vault_at_a_time EXCLUDE USING gist (
+        title_range(calling, calling, '[]') WITH =,
+        title_range(called, called, '[]') WITH =,
+        tstzrange(valid_from, valid_until) WITH &&)
 );
 
 CREATE TABLE node (
@@ -334,6 +343,7 @@ END $$;
 GRANT SELECT ON archive, vault, vault_attributes, application_entity, ae_grant, node, node_epoch TO kuva_gateway;
 GRANT INSERT ON vault, vault_attributes, application_entity, ae_grant, node, node_epoch TO kuva_gateway;
 GRANT UPDATE ON application_entity, node, node_epoch TO kuva_gateway;
+GRANT UPDATE (role, valid_until) ON ae_grant TO kuva_gateway;
 GRANT SELECT, INSERT ON study, open_batch, locator, incident, equivalent, arbitration TO kuva_gateway;
 GRANT UPDATE (state, difference, resolution, resolution_reason, resolved_by, resolved_at) ON incident TO kuva_gateway;
 GRANT DELETE ON arbitration TO kuva_gateway;

@@ -5,6 +5,7 @@ import contextlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import orjson
@@ -13,13 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.listeners import SOCKET_NAME
-from gateway.listeners import operator as room
-from gateway.listeners.operator import BODY_LENGTH_MAX, OperatorListener, RequestError
-from gateway.model.association import ApplicationEntity, Grant
+from gateway.listeners.asked import RequestError, number
+from gateway.listeners.callers import IDLE_SECONDS_MAX, Callers, wanted_of
+from gateway.listeners.operator import BODY_LENGTH_MAX, OperatorListener
+from gateway.model.association import ApplicationEntity, Grant, Granted, GrantWanted, Role
+from gateway.model.identifiers import VaultId
+from tests.unit.listeners.test_callers import EXISTING, NOW
 
 GOOD: dict[str, Any] = {
-    "calling": "SCANNER", "called": "KUVA", "vault": "", "role": "own", "description": "", "idle_seconds": 60,
-    "rule_preset": "strict", "rules": {}, "transfer_syntaxes": ["1.2.840.10008.1.2"],
+    "calling": "SCANNER", "called": "KUVA", "vault": "north", "role": "own", "description": "", "idle_seconds": 60,
+    "preset": "strict", "rules": {}, "prefer": ["1.2.840.10008.1.2"],
 }  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -31,9 +35,9 @@ NOT_ASKED = [
     b"", b"{", b"[]", b"null", b'"text"', b"\xff\xfe", b"[" * 5000, NESTED, b"{}",
     orjson.dumps(GOOD | {"idle_seconds": "nan"}), orjson.dumps(GOOD | {"idle_seconds": -1}),
     orjson.dumps(GOOD | {"idle_seconds": 0}), orjson.dumps(GOOD).replace(b":60", b":1e999"),
-    orjson.dumps(GOOD | {"rule_preset": ["strict"]}), orjson.dumps(GOOD | {"rules": {"x": "never"}}),
+    orjson.dumps(GOOD | {"preset": ["strict"]}), orjson.dumps(GOOD | {"rules": {"x": "never"}}),
     orjson.dumps(GOOD | {"rules": {"x": [[]]}}), orjson.dumps(GOOD | {"rules": ["x"]}),
-    orjson.dumps(GOOD | {"transfer_syntaxes": [{}]}), orjson.dumps(GOOD | {"transfer_syntaxes": ["01.2"]}),
+    orjson.dumps(GOOD | {"prefer": [{}]}), orjson.dumps(GOOD | {"prefer": ["01.2"]}),
     orjson.dumps(GOOD | {"called": 7}), orjson.dumps(GOOD | {"calling": "A\\B"}),
     orjson.dumps(GOOD | {"role": "owner"}), orjson.dumps(GOOD | {"vault": 7}),
 ]  # fmt: skip
@@ -43,13 +47,16 @@ class Grants:
     """Keeps what is added, as the catalogue would."""
 
     def __init__(self) -> None:
-        self.added: list[Grant] = []
+        self.added: list[GrantWanted] = []
 
     async def vaults(self) -> tuple[()]:
         return ()
 
-    async def add(self, grant: Grant) -> None:
-        self.added.append(grant)
+    async def add(self, wanted: GrantWanted) -> Granted:
+        self.added.append(wanted)
+        caller = wanted.caller.applied_to(ApplicationEntity(wanted.caller.title))
+        grant = Grant(caller, wanted.called, VaultId(UUID(int=1)), Role.OWN, wanted.valid_from)
+        return Granted(grant, "north", new=True, vault_made=True, changes=())
 
 
 async def answers(folder: Path, asked: list[tuple[str, bytes]]) -> tuple[list[tuple[int, bytes]], Grants]:
@@ -57,7 +64,7 @@ async def answers(folder: Path, asked: list[tuple[str, bytes]]) -> tuple[list[tu
     grants = Grants()
     catalogue: Any = SimpleNamespace(grants=grants)
     nothing: Any = None
-    listener = OperatorListener(folder, nothing, catalogue, nothing, "a vault")  # type: ignore[arg-type]
+    listener = OperatorListener(folder, nothing, catalogue, nothing, Callers(catalogue, EXISTING))
     await listener.open()
     connector = aiohttp.UnixConnector(str(folder / SOCKET_NAME))
     found = []
@@ -74,7 +81,7 @@ async def answers(folder: Path, asked: list[tuple[str, bytes]]) -> tuple[list[tu
 def test_a_request_that_makes_no_sense_is_told_so_and_changes_nothing(tmp_path: Path):
     asked = [("/ae", body) for body in NOT_ASKED] + [("/incidents/1/resolve", body) for body in NOT_ASKED]
     found, grants = asyncio.run(answers(tmp_path, asked))
-    assert [status for status, _ in found] == [409] * len(asked)
+    assert [status for status, _ in found] == [400] * len(asked)
     assert all(orjson.loads(body)["error"] for _, body in found)
     assert not grants.added
 
@@ -83,22 +90,21 @@ def test_a_good_request_still_gets_through_and_a_long_one_does_not(tmp_path: Pat
     long = orjson.dumps(GOOD | {"description": "x" * BODY_LENGTH_MAX})
     found, grants = asyncio.run(answers(tmp_path, [("/ae", orjson.dumps(GOOD)), ("/ae", long)]))
     assert [status for status, _ in found] == [200, 413]
-    assert [grant.caller.idle_seconds for grant in grants.added] == [60.0]
+    assert [wanted.caller.idle_seconds for wanted in grants.added] == [60.0]
 
 
 @given(st.dictionaries(st.sampled_from(sorted(GOOD)), JSON), st.sampled_from(sorted(GOOD)))
 def test_any_json_is_an_application_entity_or_an_error_of_ours(change: dict[str, Any], dropped: str):
     body = {name: value for name, value in (GOOD | change).items() if name != dropped}
-    with contextlib.suppress(RequestError, ValueError):
-        entity = room._entity(body)
-        assert isinstance(entity, ApplicationEntity)
-        assert entity.idle_seconds is None or 1 <= entity.idle_seconds <= room.IDLE_SECONDS_MAX
+    with contextlib.suppress(RequestError):
+        change = wanted_of(body, EXISTING, NOW).caller
+        assert change.idle_seconds is None or 1 <= change.idle_seconds <= IDLE_SECONDS_MAX
 
 
 @given(st.text(max_size=30))
 def test_a_number_in_a_query_is_one_or_is_refused(text: str):
     try:
-        assert 0 <= room._number(text) < 10**18
+        assert 0 <= number(text) < 10**18
     except RequestError:
         assert not (text.isascii() and text.isdecimal() and len(text) <= 18)
 
@@ -106,4 +112,4 @@ def test_a_number_in_a_query_is_one_or_is_refused(text: str):
 @pytest.mark.parametrize("text", ["-1", "1e3", "0x10", "9" * 19, "", " 1", "1_000"])
 def test_what_only_looks_like_a_number_is_refused(text: str):
     with pytest.raises(RequestError):
-        room._number(text)
+        number(text)
