@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from gateway.ingest.pipeline import Pipeline
 from gateway.ingest.quarantine import Comparer
 from gateway.ingest.recovery import NodeIdentity, keep_identity, read_identity, recover
 from gateway.journal import Journal
+from gateway.listeners import SOCKET_NAME
 from gateway.listeners.callers import Callers, Existing
 from gateway.listeners.dicom import DicomListener
 from gateway.listeners.health import HealthListener
@@ -39,6 +41,8 @@ log = structlog.get_logger(__name__)
 
 LAND_SECONDS_MAX = 10.0
 """At shutdown, for what is durable to be catalogued; what does not make it is landed at the next start."""
+SOCKET_PATH_LENGTH_MAX = 107
+"""Bytes of a Unix socket's path (unix(7): sun_path, with its end)."""
 
 
 class StartError(GatewayError):
@@ -304,6 +308,12 @@ def check_port(host: str, port: int) -> None:
 
 def _locked(data: Path) -> IO[bytes]:
     """Takes the data folder for this process alone, for as long as the file stays open."""
+    if len(os.fsencode(data / SOCKET_NAME)) > SOCKET_PATH_LENGTH_MAX:
+        most = SOCKET_PATH_LENGTH_MAX - len(SOCKET_NAME) - 1
+        raise StartError(
+            f"the data folder {data} is too far down for the socket in it: at most {most} bytes of path. "
+            "Choose another one with --data."
+        )
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = (data / "kuva.lock").open("ab")
