@@ -4,7 +4,7 @@
 #[path = "intake/rig.rs"]
 mod rig;
 
-use kuva_core::refusal::{CONFLICTING_CONTENT, OUT_OF_RESOURCES, SUCCESS};
+use kuva_core::refusal::{CONFLICTING_CONTENT, OUT_OF_RESOURCES, PROCESSING_FAILURE, SUCCESS};
 use rig::{Rig, Sample};
 
 #[test]
@@ -173,11 +173,79 @@ fn a_failed_write_is_no_acknowledgement_and_what_is_here_already_stays_identical
     sender.send(&first);
     assert_eq!(sender.status(), SUCCESS, "nothing new to keep");
     sender.send(&first.with_last_bit_flipped());
-    assert_eq!(sender.status(), CONFLICTING_CONTENT);
+    assert_eq!(
+        sender.status(),
+        OUT_OF_RESOURCES,
+        "a conflict that cannot be held apart comes again"
+    );
     assert_eq!(rig.read_back(&first), first.data_set);
     let told = rig.refused();
-    assert!(told[..2].iter().all(|code| code.starts_with("journal-")), "{told:?}");
-    assert_eq!(told[2..], ["conflicting-content"]);
+    assert!(told.iter().all(|code| code.starts_with("journal-")), "{told:?}");
+    assert_eq!(told.len(), 3);
+}
+
+#[test]
+fn in_a_full_journal_a_new_conflict_is_to_come_again_and_a_known_one_is_told_so() {
+    let rig = Rig::new();
+    let mut sender = rig.sender();
+    let sample = Sample::new("1.2.3", 1, 5000);
+    let (known, new) = (sample.with_last_bit_flipped(), Sample::new("1.2.3", 1, 7000));
+    for (sent, status) in [(&sample, SUCCESS), (&known, CONFLICTING_CONTENT)] {
+        sender.send(sent);
+        assert_eq!(sender.status(), status);
+    }
+    let mut number = 100;
+    let full = loop {
+        number += 1;
+        sender.send(&Sample::new("1.2.9", number, 900_000));
+        match sender.status() {
+            SUCCESS => {}
+            status => break status,
+        }
+    };
+    assert_eq!(full, OUT_OF_RESOURCES);
+    for (sent, status) in
+        [(&sample, SUCCESS), (&known, CONFLICTING_CONTENT), (&new, OUT_OF_RESOURCES)]
+    {
+        sender.send(sent);
+        assert_eq!(sender.status(), status);
+    }
+    assert_eq!(rig.counter("instances_quarantined"), 1, "one incident, for the one told C0D1H");
+}
+
+#[test]
+fn a_panic_after_judging_fails_that_instance_and_lets_its_twins_go_on() {
+    let rig = Rig::new();
+    let sample = Sample::new("1.2.3", 1, 5000);
+    let (mut first, mut twin) = (rig.sender(), rig.sender());
+    rig.catalogue_is_silent(true);
+    // It waits for the catalogue with a copy of its bytes; giving their block back panics.
+    rig.panic_at_the_next_block_back(|| first.send_part(&sample, 1000));
+    first.send_rest(&sample, 1000);
+    assert_eq!(first.status(), PROCESSING_FAILURE);
+    twin.send(&sample);
+    rig.catalogue_is_silent(false);
+    assert_eq!(twin.status(), SUCCESS);
+    assert_eq!((rig.under_way(), rig.counter("instances_refused")), (0, 1));
+    assert_eq!(rig.read_back(&sample), sample.data_set);
+    first.send(&sample);
+    assert_eq!(first.status(), SUCCESS, "its association goes on");
+}
+
+#[test]
+fn a_panic_while_committing_answers_everyone_who_waited() {
+    let rig = Rig::new();
+    let sample = Sample::new("1.2.3", 1, 5000);
+    let mut first = rig.sender();
+    first.send(&Sample::new("1.2.3", 2, 100));
+    assert_eq!(first.status(), SUCCESS, "the study is open: nobody waits for the catalogue");
+    rig.panic_at_the_next_block_back(|| first.send_part(&sample, 1000));
+    first.send_rest(&sample, 1000);
+    assert_eq!(first.status(), PROCESSING_FAILURE);
+    assert_eq!(rig.under_way(), 0, "nobody would wait for it for ever");
+    let mut twin = rig.sender();
+    twin.send(&sample);
+    assert_eq!(twin.status(), OUT_OF_RESOURCES, "the journal stopped");
 }
 
 #[test]

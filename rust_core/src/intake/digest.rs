@@ -13,6 +13,7 @@ use super::node::Intake;
 use super::receiving::Inbound;
 use super::verdict::lost;
 use crate::dataset::{Scanner, encapsulated, encoding_of};
+use crate::dedup::Ticket;
 use crate::journal::{FilledBlock, Tail};
 use crate::refusal::{DATA_SET_MISMATCH, Refusal};
 
@@ -110,9 +111,16 @@ impl Mailbox {
     }
 }
 
+enum Job {
+    /// A mailbox has something in it.
+    Turn(Arc<Inbound>),
+    /// Whoever had this ticket is gone.
+    Lost(Ticket, Arc<Inbound>),
+}
+
 #[derive(Default)]
 struct Queue {
-    ready: VecDeque<Arc<Inbound>>,
+    ready: VecDeque<Job>,
     ended: bool,
 }
 
@@ -139,8 +147,13 @@ impl DigestPool {
     /// Give one instance's mailbox some work.
     pub fn give(&self, inbound: &Arc<Inbound>, work: Work) {
         if inbound.mailbox.put(work) {
-            self.enqueue(Arc::clone(inbound));
+            self.enqueue(Job::Turn(Arc::clone(inbound)));
         }
+    }
+
+    /// Settle as failed what nobody will settle any more. Takes no other lock.
+    pub fn settle_lost(&self, ticket: Ticket, inbound: Arc<Inbound>) {
+        self.enqueue(Job::Lost(ticket, inbound));
     }
 
     /// Let the workers finish what is queued, then end.
@@ -159,16 +172,16 @@ impl DigestPool {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enqueue(&self, inbound: Arc<Inbound>) {
-        self.lock().ready.push_back(inbound);
+    fn enqueue(&self, job: Job) {
+        self.lock().ready.push_back(job);
         self.arrived.notify_one();
     }
 
-    fn wait_for_one(&self) -> Option<Arc<Inbound>> {
+    fn wait_for_one(&self) -> Option<Job> {
         let mut queue = self.lock();
         loop {
-            if let Some(inbound) = queue.ready.pop_front() {
-                return Some(inbound);
+            if let Some(job) = queue.ready.pop_front() {
+                return Some(job);
             }
             if queue.ended {
                 return None;
@@ -178,13 +191,23 @@ impl DigestPool {
     }
 
     fn serve(&self, intake: &Arc<Intake>) {
-        while let Some(inbound) = self.wait_for_one() {
-            let turn = AssertUnwindSafe(|| self.take_turn(intake, Arc::clone(&inbound)));
-            if catch_unwind(turn).is_err() {
+        while let Some(job) = self.wait_for_one() {
+            let inbound = match &job {
+                Job::Turn(inbound) | Job::Lost(_, inbound) => Arc::clone(inbound),
+            };
+            if catch_unwind(AssertUnwindSafe(|| self.work(intake, job))).is_err() {
                 // A defect of ours costs one instance its place, never the node its worker. The
-                // mailbox stays shut: its reading was lost, so nothing more will come of it.
+                // mailbox stays shut: its reading was lost, so nothing more will come of it. Its
+                // ticket, if it had one, was let go on the way here, and settles itself.
                 intake.refuse(&inbound, &lost());
             }
+        }
+    }
+
+    fn work(&self, intake: &Arc<Intake>, job: Job) {
+        match job {
+            Job::Turn(inbound) => self.take_turn(intake, inbound),
+            Job::Lost(ticket, inbound) => intake.give_up(ticket, &inbound),
         }
     }
 
@@ -199,7 +222,7 @@ impl DigestPool {
             }
         }
         if inbound.mailbox.close(reading) {
-            self.enqueue(inbound);
+            self.enqueue(Job::Turn(inbound));
         }
     }
 }

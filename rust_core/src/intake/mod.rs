@@ -14,6 +14,7 @@ pub mod equivalence;
 pub mod landing;
 pub mod lane;
 pub mod node;
+pub mod owed;
 pub mod peer;
 pub mod receiving;
 pub mod verdict;

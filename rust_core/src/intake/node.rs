@@ -8,7 +8,8 @@ use super::counters::Counters;
 use super::digest::DigestPool;
 use super::landing::{Landing, UNLANDED_MAX};
 use super::lane::Lane;
-use super::receiving::{Inbound, refusal_of};
+use super::owed::Owed;
+use super::receiving::refusal_of;
 use super::wake::WakeUps;
 use crate::dedup::{DuplicatesTable, Forgotten, Known, Ticket};
 use crate::instance::{Microseconds, Particulars, ReceiveId, StudyKey, VaultId};
@@ -28,8 +29,8 @@ pub struct IntakeSettings {
 
 /// A received instance that waits for a verdict or for its turn.
 pub struct Candidate {
-    /// Request, lane, upload.
-    pub inbound: Arc<Inbound>,
+    /// Its place in the table, with request, lane and upload.
+    pub owed: Owed,
     /// What fills no block.
     pub tail: Tail,
     /// What its closing record will say.

@@ -66,6 +66,8 @@ pub struct Inbound {
     pub spoiled: AtomicBool,
     /// Blocks on their way through the digest.
     pub mailbox: Mailbox,
+    /// Its one answer was given.
+    pub answered: AtomicBool,
 }
 
 impl Inbound {
@@ -111,8 +113,9 @@ impl Receiving {
             Err(refusal) => (None, Some(refusal)),
         };
         let mailbox = Mailbox::new(&request.transfer_syntax);
-        let (upload, spoiled) = (Mutex::new(upload), AtomicBool::new(false));
-        let inbound = Inbound { request, admission, lane, upload, unkept, spoiled, mailbox };
+        let (upload, spoiled, answered) = (Mutex::new(upload), false.into(), false.into());
+        let inbound =
+            Inbound { request, admission, lane, upload, unkept, spoiled, mailbox, answered };
         Self { inbound: Arc::new(inbound), block: None }
     }
 

@@ -4,12 +4,15 @@
 //! committer; the answer leaves only when its closing record is durable, and whoever waited for
 //! that outcome (a twin sent at the same time) is answered right after.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
 use super::counters::count;
 use super::digest::Reading;
 use super::landing::Closed;
 use super::node::{Candidate, Intake};
+use super::owed::Owed;
 use super::receiving::{Inbound, refusal_of};
 use super::wake::{REFUSED_MAX, Refused};
 use crate::dataset::Scanned;
@@ -33,7 +36,11 @@ impl Intake {
         reading.read(tail.as_bytes());
         match self.particulars(&inbound, reading) {
             Err(refusal) => self.refuse(&inbound, &refusal),
-            Ok(particulars) => self.weigh(Candidate { inbound, tail, particulars }),
+            Ok(particulars) => {
+                let ticket = self.studies().table.ticket();
+                let owed = Owed::new(self, ticket, inbound);
+                self.weigh(ticket, Candidate { owed, tail, particulars });
+            }
         }
     }
 
@@ -100,19 +107,18 @@ impl Intake {
         }
     }
 
-    fn weigh(self: &Arc<Self>, candidate: Candidate) {
+    fn weigh(self: &Arc<Self>, ticket: Ticket, candidate: Candidate) {
         let (key, now) = (candidate.study_key(), self.now());
         let mut studies = self.studies();
-        let ticket = studies.table.ticket();
         let Particulars { identity, content, .. } = &candidate.particulars;
         let judgement = studies.table.judge(ticket, &key, &identity.sop_instance, content, now);
         if let Judgement::Wait { ask_catalogue } = judgement {
-            studies.parked.insert(ticket, candidate.to_park());
-            drop(studies);
+            // First of all: the table believes from now on that the catalogue is being asked.
             self.announce(ask_catalogue, key);
+            studies.parked.insert(ticket, candidate.to_park());
         } else {
             drop(studies);
-            self.act(ticket, candidate, judgement);
+            self.act(candidate, judgement);
         }
     }
 
@@ -126,64 +132,81 @@ impl Intake {
     /// Act on what the table said of those who waited.
     pub(super) fn release(self: &Arc<Self>, released: Vec<(Ticket, Judgement)>) {
         for (ticket, judgement) in released {
-            // Whoever is to wait on stays where it waits: taken out, it could miss its release.
-            if let Judgement::Wait { ask_catalogue } = judgement {
-                let key = self.studies().parked.get(&ticket).map(Candidate::study_key);
-                key.into_iter().for_each(|key| self.announce(ask_catalogue, key));
-                continue;
-            }
-            let candidate = self.studies().parked.remove(&ticket);
-            if let Some(candidate) = candidate {
-                self.act(ticket, candidate, judgement);
-            }
+            // A defect that one of them meets is not the others'; its own ticket settles itself.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.release_one(ticket, judgement)));
         }
     }
 
-    fn act(self: &Arc<Self>, ticket: Ticket, mut candidate: Candidate, judgement: Judgement) {
+    fn release_one(self: &Arc<Self>, ticket: Ticket, judgement: Judgement) {
+        // Whoever is to wait on stays where it waits: taken out, it could miss its release.
+        if let Judgement::Wait { ask_catalogue } = judgement {
+            let key = self.studies().parked.get(&ticket).map(Candidate::study_key);
+            return key.into_iter().for_each(|key| self.announce(ask_catalogue, key));
+        }
+        let candidate = self.studies().parked.remove(&ticket);
+        if let Some(candidate) = candidate {
+            self.act(candidate, judgement);
+        }
+    }
+
+    /// Act on a judgement. One that ended the ticket is settled by its answer: settling a ticket
+    /// that has ended says nothing to the table.
+    fn act(self: &Arc<Self>, mut candidate: Candidate, judgement: Judgement) {
+        let inbound = Arc::clone(candidate.owed.inbound());
         match judgement {
-            Judgement::New => self.keep(ticket, candidate),
-            Judgement::Identical { .. } => self.already_here(&candidate.inbound),
-            Judgement::Refused(refusal) => self.refuse(&candidate.inbound, &refusal),
-            Judgement::Conflicting { already_quarantined: Some(_), .. } => {
-                count(&self.counters.instances_conflicting_again, 1);
-                self.drop_upload(&candidate.inbound);
-                self.answer(&candidate.inbound, CONFLICTING_CONTENT, Some(&conflict()));
-            }
-            Judgement::Conflicting { with, .. } => {
+            Judgement::New => return self.keep(candidate),
+            Judgement::Conflicting { with, already_quarantined: None } => {
                 candidate.particulars.verdict = Verdict::Quarantined;
                 candidate.particulars.conflicts_with = with;
-                self.keep(ticket, candidate);
+                return self.keep(candidate);
             }
-            Judgement::Wait { ask_catalogue } => {
-                let key = candidate.study_key();
-                self.studies().parked.insert(ticket, candidate);
-                self.announce(ask_catalogue, key);
+            // Those who wait are parked under the table's own lock, and never come here.
+            Judgement::Wait { .. } => return,
+            Judgement::Identical { .. } => self.already_here(&inbound),
+            Judgement::Refused(refusal) => self.refuse(&inbound, &refusal),
+            Judgement::Conflicting { already_quarantined: Some(_), .. } => {
+                count(&self.counters.instances_conflicting_again, 1);
+                self.drop_upload(&inbound);
+                self.answer(&inbound, CONFLICTING_CONTENT, Some(&conflict()));
             }
         }
+        candidate.owed.take();
     }
 
-    fn keep(self: &Arc<Self>, ticket: Ticket, candidate: Candidate) {
-        let Candidate { inbound, tail, particulars } = candidate;
-        let Some(upload) = inbound.take_upload() else {
-            return self.fail(ticket, &inbound, particulars.verdict);
+    fn keep(self: &Arc<Self>, candidate: Candidate) {
+        let Candidate { owed, tail, particulars } = candidate;
+        let Some(upload) = owed.inbound().take_upload() else {
+            return self.fail(owed);
         };
-        let intake = Arc::clone(self);
-        let (said, told) = (Arc::clone(&inbound), Arc::new(particulars.clone()));
+        let (intake, told) = (Arc::clone(self), Arc::new(particulars.clone()));
         let done = Box::new(move |outcome: Result<ReceiveId, JournalError>| {
-            intake.settle(ticket, &said, told, outcome);
+            intake.settle(owed, told, outcome);
         });
         self.journal.close(upload, particulars, tail, done);
     }
 
-    /// It cannot be kept: its twins must not wait for it. What conflicts is told so all the same.
-    fn fail(self: &Arc<Self>, ticket: Ticket, inbound: &Inbound, verdict: Verdict) {
-        let released = self.studies().table.settled(ticket, Settled::Failed);
-        let refusal = match verdict {
-            Verdict::Quarantined => conflict(),
-            Verdict::Kept => inbound.unkept.clone().unwrap_or_else(|| self.why_lost()),
-        };
-        self.refuse(inbound, &refusal);
+    /// It cannot be kept, or held apart: its twins must not wait for it, and its sender must come
+    /// again. What conflicts is told so once it is held apart, and not before: nobody would ever
+    /// learn of the conflict.
+    fn fail(self: &Arc<Self>, mut owed: Owed) {
+        let Some(ticket) = owed.take() else { return };
+        let inbound = Arc::clone(owed.inbound());
+        let refusal = inbound.unkept.clone().unwrap_or_else(|| self.why_lost());
+        self.settled(ticket, Settled::Failed, || self.refuse(&inbound, &refusal));
+    }
+
+    /// Whoever had this ticket met a defect of ours.
+    pub(super) fn give_up(self: &Arc<Self>, ticket: Ticket, inbound: &Inbound) {
+        self.studies().parked.remove(&ticket);
+        self.settled(ticket, Settled::Failed, || self.refuse(inbound, &lost()));
+    }
+
+    /// Tell the table, then the sender, then those who waited, who are told whatever happens.
+    fn settled(self: &Arc<Self>, ticket: Ticket, outcome: Settled, answer: impl FnOnce()) {
+        let released = self.studies().table.settled(ticket, outcome);
+        let answered = catch_unwind(AssertUnwindSafe(answer));
         self.release(released);
+        answered.unwrap_or_else(|panic| resume_unwind(panic));
     }
 
     /// Why an upload is gone that had begun: the journal stopped meanwhile, or a defect of ours.
@@ -197,22 +220,21 @@ impl Intake {
     /// The closing record is durable, or never will be.
     fn settle(
         self: &Arc<Self>,
-        ticket: Ticket,
-        inbound: &Inbound,
+        mut owed: Owed,
         particulars: Arc<Particulars>,
         outcome: Result<ReceiveId, JournalError>,
     ) {
+        let Some(ticket) = owed.take() else { return };
         let settled = match (&outcome, particulars.verdict) {
             (Ok(id), Verdict::Kept) => Settled::Kept(*id),
             (Ok(id), Verdict::Quarantined) => Settled::Quarantined(*id),
             (Err(_), _) => Settled::Failed,
         };
-        let released = self.studies().table.settled(ticket, settled);
-        match outcome {
+        let inbound = owed.inbound();
+        self.settled(ticket, settled, || match outcome {
             Ok(receive_id) => self.durable(inbound, Closed { receive_id, particulars }),
             Err(error) => self.refuse_unwritten(inbound, &error),
-        }
-        self.release(released);
+        });
     }
 
     fn durable(&self, inbound: &Inbound, closed: Closed) {
@@ -249,8 +271,11 @@ impl Intake {
 
     /// Nothing is kept; the sender hears why.
     pub(super) fn refuse(&self, inbound: &Inbound, refusal: &Refusal) {
-        count(&self.counters.instances_refused, 1);
         self.drop_upload(inbound);
+        if inbound.answered.load(SeqCst) {
+            return;
+        }
+        count(&self.counters.instances_refused, 1);
         self.tell_refused(inbound, refusal);
         self.answer(inbound, refusal.status, Some(refusal));
     }
@@ -272,6 +297,10 @@ impl Intake {
     }
 
     fn answer(&self, inbound: &Inbound, status: u16, refusal: Option<&Refusal>) {
+        // One answer a request, also when a defect had it refused while its outcome was on its way.
+        if inbound.answered.swap(true, SeqCst) {
+            return;
+        }
         let request = &inbound.request;
         inbound.lane.answer(request.context_id, &request.response(status, refusal));
     }

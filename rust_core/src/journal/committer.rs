@@ -171,6 +171,7 @@ impl Commit {
                     closing::encode(id, &particulars, &extents, bytes, &mut payload)?;
                     Ok(!extents.is_empty())
                 });
+                drop(tail);
                 let then = |done| {
                     let (upload, verdict) = (upload.clone(), particulars.verdict);
                     Then::Kept { upload, id, verdict, done }

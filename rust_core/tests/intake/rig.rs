@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kuva_core::association::{Association, AssociationLimits, Event};
 use kuva_core::command::{Command, Priority, build};
@@ -79,6 +79,7 @@ pub struct Rig {
     medium: Arc<MemoryMedium>,
     answers: Arc<Answers>,
     reachable: Arc<AtomicBool>,
+    silent: Arc<AtomicBool>,
     ended: Arc<AtomicBool>,
     numbers: AtomicU64,
     epoch: u32,
@@ -110,6 +111,7 @@ impl Rig {
             medium,
             answers: Arc::default(),
             reachable: Arc::new(AtomicBool::new(true)),
+            silent: Arc::default(),
             ended: Arc::default(),
             numbers: AtomicU64::new(1),
             epoch,
@@ -122,10 +124,14 @@ impl Rig {
     fn serve(&self) {
         let (intake, answers) = (Arc::clone(&self.intake), Arc::clone(&self.answers));
         let (reachable, ended) = (Arc::clone(&self.reachable), Arc::clone(&self.ended));
+        let silent = Arc::clone(&self.silent);
         std::thread::spawn(move || {
+            let mut asked = Vec::new();
             while !ended.load(SeqCst) {
                 let pile = intake.wake.drain();
-                for key in pile.opening {
+                asked.extend(pile.opening);
+                let answered = if silent.load(SeqCst) { 0 } else { asked.len() };
+                for key in asked.drain(..answered) {
                     if reachable.load(SeqCst) {
                         intake.study_opened(&key, Vec::new());
                     } else {
@@ -148,6 +154,31 @@ impl Rig {
 
     pub fn catalogue_answers(&self, yes: bool) {
         self.reachable.store(yes, SeqCst);
+    }
+
+    /// A catalogue that is silent answers later what it was asked meanwhile.
+    pub fn catalogue_is_silent(&self, yes: bool) {
+        self.silent.store(yes, SeqCst);
+    }
+
+    pub fn under_way(&self) -> usize {
+        self.intake.studies().table.under_way()
+    }
+
+    /// The next block that comes back to the pool takes down whoever gives it back: a panic in the
+    /// middle of the core's own work, on whichever thread that is.
+    ///
+    /// `holding`: called when one more block is to be had, and it is the last.
+    pub fn panic_at_the_next_block_back(&self, holding: impl FnOnce()) {
+        let pool = self.intake.journal.pool();
+        pool.on_available(|| panic!("injected"));
+        let mut taken: Vec<_> = std::iter::from_fn(|| pool.take()).collect();
+        pool.on_available(|| {});
+        taken.pop();
+        holding();
+        pool.on_available(|| panic!("injected"));
+        assert!(pool.take().is_none(), "the last block is in use");
+        taken.into_iter().for_each(std::mem::forget);
     }
 
     pub fn sender(&self) -> Sender {
@@ -261,8 +292,18 @@ impl Sender {
         assert!(heard.is_empty(), "{heard:?}");
     }
 
+    /// The rest of what `send_part` began.
+    pub fn send_rest(&mut self, sample: &Sample, from: usize) {
+        let mut bytes = Vec::new();
+        self.engine.data_set(1, &sample.data_set[from..], true, &mut bytes).unwrap();
+        let heard = give(&mut self.peer, self.number, &self.answers, &bytes, self.piece);
+        assert!(heard.is_empty(), "{heard:?}");
+    }
+
     /// Status of the C-STORE-RSP.
+    #[track_caller]
     pub fn status(&mut self) -> u16 {
+        let deadline = Instant::now() + PATIENCE;
         let mut answers = self.answers.bytes.lock().unwrap();
         loop {
             if let Some(bytes) = answers.remove(&self.number) {
@@ -275,9 +316,8 @@ impl Sender {
                 assert!(input.is_empty(), "one answer, and nothing else");
                 return status;
             }
-            let (guard, waited) = self.answers.arrived.wait_timeout(answers, PATIENCE).unwrap();
-            assert!(!waited.timed_out(), "no answer");
-            answers = guard;
+            assert!(Instant::now() < deadline, "no answer");
+            answers = self.answers.arrived.wait_timeout(answers, PATIENCE).unwrap().0;
         }
     }
 
@@ -329,10 +369,10 @@ fn give(
 }
 
 fn wait_for_resume(number: u64, answers: &Answers) {
+    let deadline = Instant::now() + PATIENCE;
     let mut resume = answers.resume.lock().unwrap();
     while resume.remove(&number).is_none() {
-        let (guard, waited) = answers.arrived.wait_timeout(resume, PATIENCE).unwrap();
-        assert!(!waited.timed_out(), "paused for ever");
-        resume = guard;
+        assert!(Instant::now() < deadline, "paused for ever");
+        resume = answers.arrived.wait_timeout(resume, PATIENCE).unwrap().0;
     }
 }
