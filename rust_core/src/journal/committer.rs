@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::aligned::AlignedBuffer;
 use super::closing::{self, Extent};
-use super::discard::Discard;
+use super::discard::{Discard, Discarded};
 use super::error::JournalError;
 use super::index::{Entry, Index};
 use super::log::{Log, Purpose, Region};
@@ -20,6 +20,8 @@ use crate::limits::BLOCK_LENGTH;
 
 /// Encoded bytes after which a group is full.
 const GROUP_LENGTH_MAX: usize = 1 << 20;
+/// Closing records overwritten between two groups.
+const VOIDS_MAX: usize = 64;
 
 /// What the committer is asked for.
 pub(super) enum Request {
@@ -28,8 +30,10 @@ pub(super) enum Request {
     /// Make completed data writes durable, so that what was abandoned can be used again.
     Sync,
     /// Take instances back; with the extents of each.
-    Discard(Discard, Vec<Vec<Extent>>, Sender<Result<(), JournalError>>),
+    Discard(Discard, Vec<Vec<Extent>>, Reply),
 }
+
+type Reply = Sender<Result<(), JournalError>>;
 
 impl Request {
     fn refuse(self, log: &Log) {
@@ -66,17 +70,19 @@ struct Pending {
 
 /// What follows when the record is durable.
 enum Then {
-    Kept {
-        upload: Arc<UploadState>,
-        id: ReceiveId,
-        verdict: Verdict,
-        done: Done,
-    },
-    Discarded {
-        discard: Discard,
-        extents: Vec<Vec<Extent>>,
-        reply: Sender<Result<(), JournalError>>,
-    },
+    Kept { upload: Arc<UploadState>, id: ReceiveId, verdict: Verdict, done: Done },
+    Discarded { discard: Discard, extents: Vec<Vec<Extent>>, reply: Reply },
+}
+
+/// A discard whose record is durable, and whose closing records are being overwritten.
+///
+/// The record is needed until they all are, and no longer: else it would have to outlive them, and
+/// so keep its segment, whose closing records keep the next discard's, and so on.
+pub(super) struct Voiding {
+    rest: VecDeque<(Discarded, Vec<Extent>)>,
+    place: Place,
+    length: u32,
+    reply: Reply,
 }
 
 /// The committing side: what only its thread touches.
@@ -85,6 +91,7 @@ pub(super) struct Commit {
     pub(super) index: Arc<Mutex<Index>>,
     pub(super) node: NodeId,
     pub(super) next_position: u64,
+    pub(super) voiding: VecDeque<Voiding>,
 }
 
 impl Committer {
@@ -110,9 +117,10 @@ impl Committer {
         self.changed.notify_all();
     }
 
-    fn take(&self) -> Option<VecDeque<Request>> {
+    /// What has arrived; waits for something, unless there is other work.
+    fn take(&self, other_work: bool) -> Option<VecDeque<Request>> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        while queue.requests.is_empty() {
+        while queue.requests.is_empty() && !other_work {
             if queue.stopping {
                 return None;
             }
@@ -123,10 +131,11 @@ impl Committer {
 
     /// The committer's life.
     pub(super) fn run(&self, commit: &mut Commit) {
-        while let Some(mut requests) = self.take() {
+        while let Some(mut requests) = self.take(!commit.voiding.is_empty()) {
             while !requests.is_empty() {
                 commit.group(&mut requests);
             }
+            commit.void_some();
         }
     }
 }
@@ -255,35 +264,43 @@ impl Commit {
                     done(Ok(id));
                 }
                 Then::Discarded { discard, extents, reply } => {
-                    let done = self.discarded(discard, extents, place, length);
-                    // If nobody waits any more, the discard is durable all the same.
-                    reply.send(done).ok();
+                    let rest = discard.discarded.into_iter().zip(extents).collect();
+                    self.voiding.push_back(Voiding { rest, place, length, reply });
                 }
             }
         }
     }
 
-    /// Overwrites the closing records and frees what the instances kept.
-    ///
-    /// The discard record is needed until then, and no longer: else it would have to outlive them,
-    /// and so keep its segment, whose closing records keep the next discard's, and so on.
-    fn discarded(
-        &self,
-        discard: Discard,
-        extents: Vec<Vec<Extent>>,
-        place: Place,
-        length: u32,
-    ) -> Result<(), JournalError> {
-        for (one, extents) in discard.discarded.into_iter().zip(extents) {
+    /// Goes on with the oldest discard whose record is durable, by so much that whoever commits
+    /// meanwhile hardly notices.
+    fn void_some(&mut self) {
+        let Some(mut voiding) = self.voiding.pop_front() else { return };
+        let many = voiding.rest.len().min(VOIDS_MAX);
+        let outcome = self.void(voiding.rest.drain(..many).collect());
+        if outcome.is_ok() && !voiding.rest.is_empty() {
+            return self.voiding.push_front(voiding);
+        }
+        if outcome.is_ok() {
+            self.release(voiding.place, u64::from(voiding.length), &[]);
+        }
+        // If nobody waits any more, the discard is durable all the same.
+        voiding.reply.send(outcome).ok();
+    }
+
+    /// Overwrites closing records and frees what the instances kept.
+    fn void(&self, slice: Vec<(Discarded, Vec<Extent>)>) -> Result<(), JournalError> {
+        let mut gone = Vec::new();
+        for (one, extents) in slice {
             let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-            let removed = index.remove(one.receive_id);
-            drop(index);
-            if removed.is_some() {
-                self.log.write_void(one.closing, one.length)?;
-                self.release(one.closing, u64::from(one.length), &extents);
+            if index.remove(one.receive_id).is_some() {
+                gone.push((one, extents));
             }
         }
-        self.release(place, u64::from(length), &[]);
+        let closings: Vec<_> = gone.iter().map(|(one, _)| (one.closing, one.length)).collect();
+        self.log.write_voids(&closings)?;
+        for (one, extents) in gone {
+            self.release(one.closing, u64::from(one.length), &extents);
+        }
         Ok(())
     }
 

@@ -33,7 +33,7 @@ pub enum JournalError {
     },
     /// Particulars, tail or extents that a closing record cannot say.
     Unrecordable(&'static str),
-    /// Nothing live is kept under that receive id, or it may not be discarded (it was answered 0000H).
+    /// It may not be discarded: it was answered 0000H, or it is another node's.
     NotDiscardable,
 }
 

@@ -276,13 +276,22 @@ impl Log {
         region.map_or(Ok(()), |region| self.write_end(region))
     }
 
-    /// Overwrites a closing record that was discarded.
-    pub(super) fn write_void(&self, place: Place, covered: u32) -> Result<(), JournalError> {
+    /// Overwrites closing records that were discarded; durable when it returns.
+    pub(super) fn write_voids(&self, closings: &[(Place, u32)]) -> Result<(), JournalError> {
+        closings.iter().try_for_each(|(place, covered)| self.write_void(*place, *covered))?;
+        let segments: BTreeSet<u32> = closings.iter().map(|(place, _)| place.segment).collect();
+        segments.into_iter().try_for_each(|segment| {
+            let synced = self.medium.sync(segment);
+            synced.map_err(|error| self.poison(&format!("sync of segment {segment}: {error}")))
+        })
+    }
+
+    fn write_void(&self, place: Place, covered: u32) -> Result<(), JournalError> {
         let Place { segment, generation, offset } = place;
         let nonce = self.state().table.get(segment).map_or(0, |found| found.nonce);
         let generation = Generation { segment, generation, nonce };
         let record = void(generation, offset, Some(covered), self.epoch, 0);
-        let written = self.medium.write(segment, u64::from(offset), &[&record], true);
+        let written = self.medium.write(segment, u64::from(offset), &[&record], false);
         written.map_err(|error| self.poison(&format!("write to segment {segment}: {error}")))
     }
 

@@ -1,5 +1,6 @@
 //! The open journal: the handle that intake, readers and health hold.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -175,14 +176,18 @@ impl Journal {
         drop(upload);
     }
 
-    /// Drops quarantined instances for good; durable when it returns. Blocks: not for the loop.
+    /// Drops quarantined instances for good; durable when it returns. What is gone already is left
+    /// out, so that it may be done again. Blocks: not for the loop.
     ///
     /// # Errors
-    /// `NotDiscardable` if any is not there or was answered 0000H (then none is discarded).
+    /// `NotDiscardable` if any was answered 0000H (then none is discarded).
     pub fn discard(&self, ids: &[ReceiveId], reason: &str) -> Result<(), JournalError> {
         self.parts.log.writable()?;
         let found = ids.iter().map(|id| self.discardable(*id)).collect::<Result<Vec<_>, _>>()?;
-        let (discarded, extents) = found.into_iter().unzip();
+        let (discarded, extents): (Vec<_>, Vec<_>) = found.into_iter().flatten().unzip();
+        if discarded.is_empty() {
+            return Ok(());
+        }
         let discard = Discard { discarded, reason: reason.into() };
         let (reply, answer) = mpsc::channel();
         let request = Request::Discard(discard, extents, reply);
@@ -190,14 +195,15 @@ impl Journal {
         answer.recv().unwrap_or(Err(JournalError::Closed))
     }
 
-    fn discardable(&self, id: ReceiveId) -> Result<(Discarded, Vec<Extent>), JournalError> {
+    fn discardable(&self, id: ReceiveId) -> Result<Option<(Discarded, Vec<Extent>)>, JournalError> {
         let found = reader::kept(&self.parts.log, &self.parts.index, self.own(id)?)?;
-        match found {
-            Some((kept, entry)) if entry.verdict == Verdict::Quarantined => {
+        let Some((kept, entry)) = found else { return Ok(None) };
+        match entry.verdict {
+            Verdict::Kept => Err(JournalError::NotDiscardable),
+            Verdict::Quarantined => {
                 let (closing, length) = (entry.closing, entry.length);
-                Ok((Discarded { receive_id: id, closing, length }, kept.extents))
+                Ok(Some((Discarded { receive_id: id, closing, length }, kept.extents)))
             }
-            Some(_) | None => Err(JournalError::NotDiscardable),
         }
     }
 
@@ -299,7 +305,8 @@ impl Parts {
             threads.writers.push(spawn("journal-writer", guarded, life)?);
         }
         let Self { log, committer, index, .. } = self.clone();
-        let mut commit = Commit { log, index, node: config.node, next_position: 1 };
+        let (node, voiding) = (config.node, VecDeque::new());
+        let mut commit = Commit { log, index, node, next_position: 1, voiding };
         let life = move || committer.run(&mut commit);
         threads.committer = Some(spawn("journal-committer", self.log.clone(), life)?);
         let life = move || preparer.run();
