@@ -535,8 +535,13 @@ class Node:
         blocks: Sequence[tuple[bytes, int, bytes]],
         equivalents: Sequence[tuple[str, bytes, str, str]],
         disputed: Sequence[str],
+        preferred: Sequence[tuple[bytes, int, int]],
     ) -> None:
-        """`blocks`: (node, epoch, index block); `equivalents`: (SOP instance, digest, transfer syntax, SOP class)."""
+        """`blocks`: (node, epoch, index block); `equivalents`: (SOP instance, digest, transfer syntax, SOP class);
+        `preferred`: (node, epoch, position) of what a person chose among disputed contents."""
+
+    def study_changed(self, vault: bytes, study: str) -> None:
+        """What was told of it is true no longer: asked for again at its next instance."""
 
     def study_failed(self, vault: bytes, study: str) -> None:
         """The catalogue could not be asked: whoever waits is answered A700H."""
@@ -563,7 +568,8 @@ class Node:
         """From now on this quarantined newcomer's content is answered 0000H."""
 
     def discard(self, instances: Sequence[tuple[int, int]], reason: str) -> None:
-        """Blocking, durable when it returns. Only quarantined instances: NotDiscardableError otherwise."""
+        """Blocking, durable when it returns. Only quarantined instances: NotDiscardableError otherwise.
+        What is gone already is left out."""
 
     def journal_entries(self, limit: int = 100) -> list[tuple[int, int, str, str, str, int, str]]:
         """Newest first: (epoch, position, study, SOP instance, transfer syntax, length, kept|quarantined)."""

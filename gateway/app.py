@@ -21,6 +21,7 @@ from gateway.catalogue.migrator import migrate, outstanding
 from gateway.errors import CatalogueSchemaError, GatewayError
 from gateway.ingest.admission import DEMO_VAULT, Gate
 from gateway.ingest.arbitration import matches
+from gateway.ingest.discarding import Discarder
 from gateway.ingest.pipeline import Pipeline
 from gateway.ingest.quarantine import Comparer
 from gateway.ingest.recovery import NodeIdentity, keep_identity, read_identity, recover
@@ -138,7 +139,7 @@ class Gateway:
         profile: Profile,
     ) -> None:
         dicom = await self._dicom(catalogue, journal, profile)
-        comparer = Comparer(journal, catalogue)
+        comparer, discarder = Comparer(journal, catalogue), Discarder(journal, catalogue)
         pipeline = Pipeline(
             journal,
             catalogue,
@@ -148,13 +149,17 @@ class Gateway:
             on_landed=self._count_landed,
         )
         dicom.before_writing(pipeline.drain)
-        health = await self._open_http(stack, catalogue, journal, dicom, pipeline=pipeline, profile=profile)
+        await discarder.pay_all()
+        health = await self._open_http(
+            stack, catalogue, journal, dicom, pipeline=pipeline, profile=profile, discarder=discarder
+        )
         await dicom.open()
         async with asyncio.TaskGroup() as tasks:
             landing = tasks.create_task(pipeline.run(), name="pipeline")
             others = [
                 tasks.create_task(dicom.run(), name="dicom"),
                 tasks.create_task(comparer.run(), name="comparer"),
+                tasks.create_task(discarder.run(), name="discarder"),
                 tasks.create_task(watch_loop(self._metrics), name="loop-lag"),
             ]
             if embedded is not None:
@@ -176,7 +181,7 @@ class Gateway:
             content_rules=profile.content_rules,
         )
         await gate.prepare()
-        get_service = GetService(Finder(catalogue), journal, self._metrics)
+        get_service = GetService(Finder(catalogue, journal.identifier), journal, self._metrics)
         return DicomListener(
             settings.dicom,
             profile,
@@ -195,6 +200,7 @@ class Gateway:
         *,
         pipeline: Pipeline,
         profile: Profile,
+        discarder: Discarder,
     ) -> HealthListener:
         settings = self._settings
         node = Node(
@@ -206,7 +212,9 @@ class Gateway:
         )
         health = HealthListener(settings.http, node, journal, self._metrics)
         callers = Callers(catalogue, _existing(settings, profile))
-        operator = OperatorListener(settings.data, journal, catalogue, node, callers)
+        operator = OperatorListener(
+            settings.data, journal, catalogue, node, callers=callers, discarder=discarder
+        )
         for listener in (health, operator):
             stack.push_async_callback(listener.close)
             await listener.open()

@@ -52,6 +52,7 @@ class GatewayProcess:
         self.log = folder / "log"
         self.dicom_port, self.http_port = free_port(), free_port()
         self.ready: dict[str, Any] = {}
+        self.program = ["-m", "gateway"]
         self._process: subprocess.Popen[str] | None = None
         self._within = list(within)
         self._sizes = {"KUVA_JOURNAL__CAPACITY": journal, "KUVA_JOURNAL__SEGMENT": segment}
@@ -60,7 +61,7 @@ class GatewayProcess:
             self._config.write_text(config or "")
 
     def start(self) -> "GatewayProcess":
-        command = [*self._within, sys.executable, "-m", "gateway", "serve", "--json"]
+        command = [*self._within, sys.executable, *self.program, "serve", "--json"]
         if self._config is not None:
             command += ["--config", str(self._config)]
         with self.log.open("ab") as log:

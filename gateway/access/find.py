@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gateway import _core
 from gateway.catalogue import Catalogue
 from gateway.errors import NotFoundError
-from gateway.model.identifiers import SopInstanceUid, StudyUid, Uid, VaultId
+from gateway.model.identifiers import NodeId, SopInstanceUid, StudyUid, Uid, VaultId
 from gateway.model.instance import ReceiveId
 from gateway.model.study import StudyBlock
 from gateway.wire.dicom.identifier import Level, RetrieveIdentifier
@@ -25,12 +25,21 @@ class Match:
     length: int
     receive_id: ReceiveId
 
+    @property
+    def form(self) -> tuple[Uid, Uid]:
+        """What makes its content, beside the digest."""
+        return self.transfer_syntax, self.sop_class
+
+
+_Copy = tuple[bytes, Match]
+"""With the digest of its data set."""
+
 
 class Finder:
     """Reads the catalogue. Not yours and not there look the same: no match."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalogue: Catalogue, here: NodeId) -> None:
+        self._catalogue, self._here = catalogue, here
 
     async def matches(self, identifier: RetrieveIdentifier, vaults: Sequence[VaultId]) -> list[Match]:
         """Every instance that is asked for, once in each vault, in the order in which they landed.
@@ -48,22 +57,32 @@ class Finder:
             _, blocks = await self._catalogue.studies.get(vault, study)
         except NotFoundError:
             return []
-        return await asyncio.to_thread(_wanted, vault, study, blocks, identifier)
+        preferred = await self._catalogue.incidents.preferred(vault, study)
+        found = await asyncio.to_thread(_wanted, vault, study, blocks, identifier)
+        return [_chosen(copies, preferred.get(uid), self._here) for uid, copies in found.items()]
 
 
 def _wanted(
     vault: VaultId, study: StudyUid, blocks: Sequence[StudyBlock], identifier: RetrieveIdentifier
-) -> list[Match]:
+) -> dict[SopInstanceUid, list[_Copy]]:
     series, instances = frozenset(identifier.series), frozenset(identifier.instances)
-    found: dict[str, Match] = {}
+    found: dict[SopInstanceUid, list[_Copy]] = {}
     for block in blocks:
         for known in _core.decode_block(block.block):
             if identifier.level is not Level.STUDY and known.series not in series:
                 continue
             if identifier.level is Level.IMAGE and known.sop_instance not in instances:
                 continue
-            found.setdefault(known.sop_instance, _match(vault, study, block, known))
-    return list(found.values())
+            match = _match(vault, study, block, known)
+            found.setdefault(match.sop_instance, []).append((known.digest, match))
+    return found
+
+
+def _chosen(copies: Sequence[_Copy], preferred: ReceiveId | None, here: NodeId) -> Match:
+    """Of a UID the content that a person chose, else the first that landed; from this node, if it is here."""
+    first = next((copy for copy in copies if copy[1].receive_id == preferred), copies[0])
+    same = [match for digest, match in copies if (digest, match.form) == (first[0], first[1].form)]
+    return next((match for match in same if match.receive_id.node == here), same[0])
 
 
 def _match(vault: VaultId, study: StudyUid, block: StudyBlock, known: _core.KnownInstance) -> Match:

@@ -113,7 +113,7 @@ class Arbitration:
         """Opens an incident for each UID that may not be in two places; returns how many were found."""
         if not subjects:
             return 0
-        findings = await self._findings(subjects)
+        findings = [f for f in await self._findings(subjects) if not await self._settled(f)]
         vaults = {s.vault for s in subjects} | {f.newcomer.vault for f in findings}
         async with self._database.transaction(sorted(vaults)) as connection:
             await _insert_incidents(connection, findings)
@@ -149,6 +149,23 @@ class Arbitration:
                 if (place.node, place.epoch, place.first_position) in wanted:
                     findings += await self._compare(place, others)
         return findings
+
+    async def _settled(self, finding: _Finding) -> bool:
+        """Whether a person has chosen for this UID already, and the newcomer brings nothing new."""
+        if finding.kind is not IncidentKind.DISPUTE:
+            return False
+        new = finding.newcomer
+        async with self._database.transaction([new.vault]) as connection:
+            rows = await connection.fetch(
+                queries("arbitration")["settled"], new.vault, new.study_uid, finding.match.sop_uid
+            )
+        parties = {tuple(row)[:3] for row in rows} | {tuple(row)[3:] for row in rows}
+        for place in await self._places(new.study, new.vault, new.study_uid) if parties else ():
+            for match in await asyncio.to_thread(self._verifier, new.block, place.block):
+                other = (place.node, place.epoch, match.other_position)
+                if match.sop_uid == finding.match.sop_uid and match.same_content and other in parties:
+                    return True
+        return False
 
     async def _places(self, study: int, vault: VaultId, study_uid: StudyUid) -> list[_Place]:
         async with self._database.connection() as connection:

@@ -8,7 +8,7 @@ from gateway.catalogue.queries import queries
 from gateway.catalogue.storable import storable
 from gateway.catalogue.wording import difference_json, incident_of
 from gateway.errors import NotFoundError, ResolutionError
-from gateway.model.identifiers import SopInstanceUid, StudyUid, VaultId
+from gateway.model.identifiers import NodeId, SopInstanceUid, StudyUid, VaultId
 from gateway.model.incident import PERMITTED, Difference, Incident, IncidentKind, IncidentState, Resolution
 from gateway.model.instance import ReceiveId
 
@@ -57,7 +57,8 @@ class Incidents:
     async def resolve(
         self, number: int, vaults: Sequence[VaultId], *, resolution: Resolution, reason: str, by: str
     ) -> Incident:
-        """Ends an incident and returns it as it now is. When it returns, the decision MUST be durable.
+        """Ends an incident and returns it as it now is. When it returns, the decision MUST be durable;
+        bytes to be discarded are owed from then on (`discarding`), whoever crashes.
 
         Raises `NotFoundError`; `ResolutionError` if it was resolved already, its kind does not permit this,
         or no name and reason are given. Only what never got 0000H may be discarded. The same decision by
@@ -90,6 +91,33 @@ class Incidents:
             resolved = await connection.fetchrow(queries("incidents")["get"], number, list(vaults))
             assert resolved is not None
         return incident_of(resolved)
+
+    async def discarding(
+        self, node: NodeId, vaults: Sequence[VaultId], *, after: int = 0, limit: int = 100
+    ) -> tuple[Incident, ...]:
+        """Oldest first: what a person decided to discard and `node`'s journal may still hold."""
+        async with self._database.transaction(vaults) as connection:
+            rows = await connection.fetch(
+                queries("incidents")["discarding"], node, list(vaults), after, min(limit, LIST_AT_MOST)
+            )
+        return tuple(incident_of(row) for row in rows)
+
+    async def discarded(self, number: int, vaults: Sequence[VaultId]) -> Incident:
+        """The journal has done it. Raises `NotFoundError` if that was not decided."""
+        async with self._database.transaction(vaults) as connection:
+            row = await connection.fetchrow(queries("incidents")["discarded"], number, list(vaults))
+        if row is None:
+            raise NotFoundError(f"no incident {number} whose newcomer is to be discarded")
+        return incident_of(row)
+
+    async def preferred(self, vault: VaultId, study_uid: StudyUid) -> dict[SopInstanceUid, ReceiveId]:
+        """Of the study's UIDs that were disputed: which instance a person chose."""
+        async with self._database.transaction([vault]) as connection:
+            rows = await connection.fetch(queries("incidents")["preferred"], vault, study_uid)
+        return {
+            SopInstanceUid(row["sop_uid"]): ReceiveId(NodeId(row["node"]), row["epoch"], row["position"])
+            for row in rows
+        }
 
     async def compared(
         self, number: int, vaults: Sequence[VaultId], difference: tuple[Difference, ...], *, equivalent: bool

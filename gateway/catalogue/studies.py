@@ -8,6 +8,7 @@ from gateway.errors import NotFoundError
 from gateway.model.batch import Known, KnownBlock, KnownContent
 from gateway.model.identifiers import NodeId, SopInstanceUid, StudyUid, VaultId
 from gateway.model.incident import IncidentKind
+from gateway.model.instance import ReceiveId
 from gateway.model.study import Study, StudyAttributes, StudyBlock, StudyFilters, StudyPage, normalise_name
 
 LIST_AT_MOST = 1000
@@ -26,16 +27,20 @@ class Studies:
         contents: dict[str, list[KnownContent]] = {"equivalent": [], IncidentKind.QUARANTINE.value: []}
         blocks: list[KnownBlock] = []
         disputed: dict[SopInstanceUid, None] = {}
+        preferred: list[ReceiveId] = []
         for row in rows:
             if row["kind"] == "open":
                 blocks.append(KnownBlock(NodeId(row["node"]), row["epoch"], row["block"]))
+            elif row["kind"] == "preferred":
+                preferred.append(ReceiveId(NodeId(row["node"]), row["epoch"], row["position"]))
             elif row["kind"] == IncidentKind.DISPUTE.value:
                 disputed[SopInstanceUid(row["sop_uid"])] = None
             else:
                 contents[row["kind"]].append(KnownContent(SopInstanceUid(row["sop_uid"]), content_of(row)))
         return Known(
-            tuple(blocks), tuple(contents["equivalent"]), tuple(contents["quarantine"]), tuple(disputed)
-        )
+            tuple(blocks), tuple(contents["equivalent"]), tuple(contents["quarantine"]), tuple(disputed),
+            tuple(preferred),
+        )  # fmt: skip
 
     async def find(self, vault: VaultId, study_uid: StudyUid) -> Study | None:
         """The study's row with its counts; None if it is not there (or not in this vault)."""

@@ -45,6 +45,7 @@ def incident_of(row: Row) -> Incident:
         resolution_reason=row["resolution_reason"],
         resolved_by=row["resolved_by"],
         resolved_at=row["resolved_at"],
+        discarded_at=row["discarded_at"],
     )
 
 

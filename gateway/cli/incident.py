@@ -22,6 +22,13 @@ class State(Enum):
     ALL = "all"
 
 
+class Preferred(Enum):
+    """Which of two contents that had both been answered 0000H."""
+
+    KEPT = "kept"
+    NEWCOMER = "newcomer"
+
+
 Number = Annotated[int, typer.Argument(min=1, max=10**18 - 1, help="The incident's id.")]
 
 
@@ -95,6 +102,9 @@ def resolve(
         bool, typer.Option("--discard", help="Give the quarantined newcomer up (it never got 0000H).")
     ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep both as they are.")] = False,
+    prefer: Annotated[
+        Preferred | None, typer.Option(help="Of a disputed UID: which content is the instance.")
+    ] = None,
     by: Annotated[
         str | None,
         typer.Option(help="Who decides; default: who you are logged in as.", parser=words, metavar="NAME"),
@@ -107,15 +117,17 @@ def resolve(
 
     Example: kuva incident resolve 7 --discard --reason "sent by mistake, sender confirmed"
     """
-    if discard == keep:
-        fail("say either --discard or --keep", Exit.USAGE)
-    body = {
-        "resolution": "discard" if discard else "keep", "reason": reason, "by": by or _who(),
-    }  # fmt: skip
+    chosen = [how for how, said in (("discard", discard), ("keep", keep)) if said]
+    chosen += [f"prefer_{prefer.value}"] if prefer else []
+    if len(chosen) != 1:
+        fail("say one of --discard, --keep and --prefer", Exit.USAGE)
+    body = {"resolution": chosen[0], "reason": reason, "by": by or _who()}
     resolved = ask(settings_of(config, data).data, f"/incidents/{number}/resolve", body=body)
     if json:
         return print_json(resolved)
     output.print(f"incident {number}: {resolved['resolution']}, by {resolved['resolved_by']}")
+    if discard and not resolved["discarded_at"]:
+        output.print("decided; its node discards the bytes as soon as it can (see the incident, and the log)")
     return None
 
 
@@ -152,4 +164,8 @@ def _facts(one: dict[str, Any]) -> list[tuple[str, object]]:
     if one["resolution"]:
         facts.append(("resolved", f"{one['resolution']} by {one['resolved_by']} at {one['resolved_at']}"))
         facts.append(("because", one["resolution_reason"]))
+    if one["resolution"] == "discard":
+        facts.append(
+            ("bytes", f"discarded at {one['discarded_at']}" if one["discarded_at"] else "not discarded yet")
+        )
     return facts

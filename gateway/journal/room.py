@@ -15,6 +15,8 @@ FLUSH_INSTANCES_MAX = 20_000
 """Instances landed in one transaction."""
 """Blocks shared by all associations on their way to the journal; when they are out, sockets wait."""
 LOCATOR_KEY_LENGTH = 16
+DISCARD_REASON_LENGTH_MAX = 4096
+"""Bytes of UTF-8 in a discard record (docs/design/journal-format.md)."""
 
 Journalled = tuple[int, int, str, str, str, int, str]
 """(epoch, position, study, SOP instance, transfer syntax, length, kept | quarantined)."""
@@ -90,12 +92,16 @@ class Journal:
             for k in known.equivalents
         ]
         disputed = [str(uid) for uid in known.disputed]
+        preferred = [(one.node.bytes, one.epoch, one.position) for one in known.preferred]
+        told = (vault.bytes, study, blocks, equivalents, disputed, preferred)
         if not blocks and not equivalents:
-            self._node.study_opened(vault.bytes, study, blocks, equivalents, disputed)
+            self._node.study_opened(*told)
         else:
-            await asyncio.to_thread(
-                self._node.study_opened, vault.bytes, study, blocks, equivalents, disputed
-            )
+            await asyncio.to_thread(self._node.study_opened, *told)
+
+    def study_changed(self, vault: VaultId, study: StudyUid) -> None:
+        """What the catalogue told of a study is true no longer: it is asked again at the next instance."""
+        self._node.study_changed(vault.bytes, study)
 
     def study_failed(self, vault: VaultId, study: StudyUid) -> None:
         """Whoever waits for that study is answered A700H."""
@@ -138,8 +144,14 @@ class Journal:
         self._node.accept_equivalent(_place(newcomer))
 
     async def discard(self, newcomers: Sequence[ReceiveId], reason: str) -> None:
-        """Durable when it returns. Raises `NotDiscardableError` for anything that got 0000H."""
-        await asyncio.to_thread(self._node.discard, [_place(one) for one in newcomers], reason)
+        """Durable when it returns; what is gone already is left out, so it may be done again.
+
+        Raises `NotDiscardableError` for anything that got 0000H, `JournalReadOnlyError`. The reason is cut at
+        what a record holds.
+        """
+        # Bytes, not characters: the catalogue keeps the whole of it.
+        cut = reason.encode()[:DISCARD_REASON_LENGTH_MAX].decode(errors="ignore")
+        await asyncio.to_thread(self._node.discard, [_place(one) for one in newcomers], cut)
 
     async def entries(self, limit: int) -> list[Journalled]:
         """Newest first."""

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from gateway.access.overview import Overview
 from gateway.catalogue import Catalogue, IncidentFilters
+from gateway.ingest.discarding import Discarder
 from gateway.journal import Journal
 from gateway.listeners import SOCKET_NAME
 from gateway.listeners.asked import RequestError, answer, body_of, enum_of, number, plain_errors, text_of
@@ -23,10 +24,18 @@ class OperatorListener:
     """Serves whoever may open the socket: the folder's owner, nobody else."""
 
     def __init__(
-        self, data: Path, journal: Journal, catalogue: Catalogue, node: Node, callers: Callers
+        self,
+        data: Path,
+        journal: Journal,
+        catalogue: Catalogue,
+        node: Node,
+        *,
+        callers: Callers,
+        discarder: Discarder,
     ) -> None:
         self._path = data / SOCKET_NAME
         self._journal, self._catalogue, self._node = journal, catalogue, node
+        self._discarder = discarder
         self._overview = Overview(catalogue)
         application = web.Application(middlewares=[plain_errors], client_max_size=BODY_LENGTH_MAX)
         application.add_routes(
@@ -128,7 +137,6 @@ class OperatorListener:
         resolved = await self._catalogue.incidents.resolve(
             incident.id, [incident.vault], resolution=resolution, reason=reason, by=by
         )
-        if resolution is Resolution.DISCARD and self._journal.holds(incident.receive_id):
-            # The decision is durable first: bytes that are gone without one could never be explained.
-            await self._journal.discard([incident.receive_id], f"incident {incident.id}: {reason} ({by})")
-        return answer(resolved)
+        if incident.kind is IncidentKind.DISPUTE:
+            self._journal.study_changed(incident.vault, incident.study_uid)
+        return answer(await self._discarder.pay(resolved))

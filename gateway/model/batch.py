@@ -94,3 +94,5 @@ class Known:
     quarantined: tuple[KnownContent, ...] = ()
     """Contents already held apart, incident open: a resend is refused and need not be held twice."""
     disputed: tuple[SopInstanceUid, ...] = ()
+    preferred: tuple[ReceiveId, ...] = ()
+    """Of UIDs that were disputed: where the content lies that a person chose."""

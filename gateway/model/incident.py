@@ -37,15 +37,19 @@ class Resolution(Enum):
     """The newcomer says the same in another encoding; decided by the machine."""
     KEEP = "keep"
     """Both are kept as they are, by a person."""
+    PREFER_KEPT = "prefer_kept"
+    """Of a disputed UID: the earlier one is the instance; the other is kept apart. By a person."""
+    PREFER_NEWCOMER = "prefer_newcomer"
+    """Of a disputed UID: the newcomer is the instance; the other is kept apart. By a person."""
 
 
 PERMITTED: dict[IncidentKind, frozenset[Resolution]] = {
     IncidentKind.QUARANTINE: frozenset({Resolution.DISCARD, Resolution.EQUIVALENT}),
     IncidentKind.CROSS_STUDY_UID: frozenset({Resolution.KEEP}),
-    IncidentKind.DISPUTE: frozenset(),
+    IncidentKind.DISPUTE: frozenset({Resolution.PREFER_KEPT, Resolution.PREFER_NEWCOMER}),
     IncidentKind.DAMAGED: frozenset(),
 }
-"""Which incident may end how. A dispute or damage ends only when the bytes themselves are settled."""
+"""Which incident may end how. Damage ends only when the bytes themselves are settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +97,10 @@ class Incident:
     resolution_reason: str = ""
     resolved_by: str = ""
     resolved_at: datetime | None = None
+    discarded_at: datetime | None = None
+    """When the journal had done what was decided; None: it is still owed, or nothing was discarded."""
+
+    @property
+    def discard_owed(self) -> bool:
+        """Whether it was decided to discard the newcomer, and its node's journal may still hold it."""
+        return self.resolution is Resolution.DISCARD and self.discarded_at is None

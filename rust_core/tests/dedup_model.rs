@@ -298,6 +298,7 @@ impl Model {
             content: KnownContent::from(&content_of(content)),
             origin: if verified { Origin::VerifiedVolume } else { Origin::OtherJournal(OTHER) },
             disputed: false,
+            preferred: false,
         };
         let answer = self.elsewhere.iter().map(known).collect();
         self.told.extend(self.elsewhere.iter().copied());

@@ -35,7 +35,12 @@ fn receive(position: u64) -> ReceiveId {
 }
 
 fn known(content: &Content, origin: Origin, disputed: bool) -> Known {
-    Known { sop_instance: sop(), content: KnownContent::from(content), origin, disputed }
+    let content = KnownContent::from(content);
+    Known { sop_instance: sop(), content, origin, disputed, preferred: false }
+}
+
+fn chosen(content: &Content, origin: Origin) -> Known {
+    Known { preferred: true, ..known(content, origin, false) }
 }
 
 fn open(table: &mut DuplicatesTable, study: &str, known: Vec<Known>) {
@@ -125,6 +130,36 @@ fn a_disputed_uid_takes_nothing_new_and_still_answers_for_what_is_durable() {
     assert_eq!(refusal.status, 0xC0D1);
     open(&mut table, "2", vec![known(&content(1, "1.2"), Origin::VerifiedVolume, true)]);
     assert!(matches!(judge(&mut table, "2", &content(2, "1.2")), Judgement::Refused(_)));
+}
+
+#[test]
+fn of_a_uid_that_was_disputed_the_chosen_content_is_the_instance_wherever_it_lies() {
+    let (ours, theirs, third) = (content(1, "1.2"), content(2, "1.2"), content(3, "1.2"));
+    let elsewhere = Origin::OtherJournal(NodeId([2; 16]));
+    let conflicting =
+        |with, already_quarantined| Judgement::Conflicting { with, already_quarantined };
+    // Theirs was chosen: ours is beside it, here already; theirs is kept here when it comes.
+    let mut table = table();
+    open(&mut table, "1", Vec::new());
+    keep(&mut table, "1", &ours, 1);
+    table.reread(&key("1"));
+    open(&mut table, "1", vec![chosen(&theirs, elsewhere)]);
+    assert_eq!(judge(&mut table, "1", &ours), conflicting(None, Some(receive(1))));
+    assert_eq!(judge(&mut table, "1", &third), conflicting(None, None));
+    keep(&mut table, "1", &theirs, 2);
+    let identical = Judgement::Identical { of: Origin::ThisJournal(receive(2)) };
+    assert_eq!(judge(&mut table, "1", &theirs), identical);
+    assert_eq!(judge(&mut table, "1", &ours), conflicting(Some(receive(2)), Some(receive(1))));
+    // Ours was chosen: it stays identical, theirs is held apart.
+    let told =
+        vec![chosen(&ours, Origin::ThisJournal(receive(9))), known(&theirs, elsewhere, false)];
+    open(&mut table, "2", Vec::new());
+    keep(&mut table, "2", &ours, 9);
+    table.reread(&key("2"));
+    open(&mut table, "2", told);
+    let identical = Judgement::Identical { of: Origin::ThisJournal(receive(9)) };
+    assert_eq!(judge(&mut table, "2", &ours), identical);
+    assert_eq!(judge(&mut table, "2", &theirs), conflicting(Some(receive(9)), None));
 }
 
 #[test]

@@ -10,9 +10,9 @@ from gateway.catalogue import Catalogue, IncidentFilters, StudyCopy
 from gateway.catalogue.arbitration import Arbitration
 from gateway.catalogue.database import Database
 from gateway.catalogue.landing import Landing
-from gateway.errors import CatalogueError, FlushOrderError
-from gateway.model.identifiers import StudyUid
-from gateway.model.incident import IncidentKind
+from gateway.errors import CatalogueError, FlushOrderError, ResolutionError
+from gateway.model.identifiers import StudyUid, VaultId
+from gateway.model.incident import Incident, IncidentKind, Resolution
 from gateway.model.study import StudyAttributes
 from tests.catalogue_samples import ATTRIBUTES, STUDY, batch, flush, node_id, quarantined, vault_id, verify
 from tests.postgresql import Base
@@ -160,6 +160,51 @@ async def test_same_uid_from_two_nodes_is_disputed_only_if_contents_differ(
     incidents = await catalogue.incidents.list(IncidentFilters((vault,)))
     assert ([i.kind for i in incidents], found) == (kinds, len(kinds))
     assert list((await catalogue.known(vault, STUDY)).disputed) == ["1.1" for _ in kinds]
+
+
+async def _disputed(catalogue: Catalogue) -> tuple[VaultId, Incident]:
+    """`x` on one node, then `y` on another."""
+    vault = vault_id()
+    await catalogue.grants.create_vault(vault, "a")
+    for content in "xy":
+        node = node_id()
+        epoch = (await catalogue.nodes.start(node)).epoch
+        await catalogue.land(flush(node, epoch, batch(vault, [(1, "1.1", content)])))
+    (incident,) = await catalogue.incidents.list(IncidentFilters((vault,)))
+    return vault, incident
+
+
+@pytest.mark.parametrize("choice", [Resolution.PREFER_KEPT, Resolution.PREFER_NEWCOMER])
+async def test_a_dispute_ends_in_a_preference_that_every_node_is_told(
+    catalogue: Catalogue, choice: Resolution
+) -> None:
+    vault, incident = await _disputed(catalogue)
+    with pytest.raises(ResolutionError, match="prefer_kept, prefer_newcomer"):
+        await catalogue.incidents.resolve(
+            incident.id, (vault,), resolution=Resolution.KEEP, reason="r", by="b"
+        )
+    assert await catalogue.incidents.preferred(vault, STUDY) == {}
+    await catalogue.incidents.resolve(incident.id, (vault,), resolution=choice, reason="r", by="b")
+    chosen = incident.kept if choice is Resolution.PREFER_KEPT else incident.receive_id
+    known = await catalogue.known(vault, STUDY)
+    assert (known.disputed, known.preferred, len(known.blocks)) == ((), (chosen,), 2)
+    assert await catalogue.incidents.preferred(vault, STUDY) == {incident.sop_uid: chosen}
+    assert await catalogue.incidents.preferred(vault_id(), STUDY) == {}
+
+
+@pytest.mark.parametrize(("content", "kinds"), [("x", 0), ("y", 0), ("z", 1)])
+async def test_after_a_preference_only_a_third_content_is_a_new_dispute(
+    catalogue: Catalogue, content: str, kinds: int
+) -> None:
+    vault, incident = await _disputed(catalogue)
+    await catalogue.incidents.resolve(
+        incident.id, (vault,), resolution=Resolution.PREFER_NEWCOMER, reason="r", by="b"
+    )
+    node = node_id()
+    epoch = (await catalogue.nodes.start(node)).epoch
+    await catalogue.land(flush(node, epoch, batch(vault, [(1, "1.1", content)])))
+    assert len(await catalogue.incidents.list(IncidentFilters((vault,)))) == kinds
+    assert len((await catalogue.known(vault, STUDY)).disputed) == kinds
 
 
 async def test_whoever_arbitrates_a_race_opens_one_incident(base: Base) -> None:

@@ -122,6 +122,26 @@ async def test_a_quarantined_newcomer_is_known_shown_and_discarded_with_name_and
         )
 
 
+async def test_a_discard_is_owed_by_its_node_until_it_is_said_to_be_done(catalogue: Catalogue) -> None:
+    incident = await _quarantine(catalogue)
+    node, vaults = incident.receive_id.node, (incident.vault,)
+    with pytest.raises(NotFoundError):
+        await catalogue.incidents.discarded(incident.id, vaults)  # nobody decided it
+    assert await catalogue.incidents.discarding(node, vaults) == ()
+    decided = await catalogue.incidents.resolve(
+        incident.id, vaults, resolution=Resolution.DISCARD, reason="sent twice", by="maija"
+    )
+    assert decided.discard_owed
+    assert await catalogue.incidents.discarding(node, vaults) == (decided,)
+    assert await catalogue.incidents.discarding(node, vaults, after=decided.id) == ()
+    assert await catalogue.incidents.discarding(node_id(), vaults) == ()
+    assert await catalogue.incidents.discarding(node, (vault_id(),)) == ()
+    first, second = [await catalogue.incidents.discarded(incident.id, vaults) for _ in range(2)]
+    assert first == second
+    assert not first.discard_owed
+    assert await catalogue.incidents.discarding(node, vaults) == ()
+
+
 @pytest.mark.parametrize(("reason", "by"), [("", "maija"), ("why", " ")])
 async def test_no_resolution_without_name_and_reason(catalogue: Catalogue, reason: str, by: str) -> None:
     incident = await _quarantine(catalogue)

@@ -18,6 +18,19 @@ UPDATE incident
 SET state = 'resolved', resolution = $2, resolution_reason = $3, resolved_by = $4, resolved_at = now()
 WHERE id = $1;
 
+-- name: discarding
+SELECT * FROM incident
+WHERE node = $1 AND vault = ANY ($2::uuid[]) AND resolution = 'discard' AND discarded_at IS NULL AND id > $3
+ORDER BY id LIMIT $4;
+
+-- name: discarded
+UPDATE incident SET discarded_at = coalesce(discarded_at, now())
+WHERE id = $1 AND vault = ANY ($2::uuid[]) AND resolution = 'discard'
+RETURNING *;
+
+-- name: preferred
+SELECT sop_uid, node, epoch, position FROM preferred_of_study($1, $2);
+
 -- name: set_difference
 UPDATE incident SET difference = $3 WHERE id = $1 AND vault = ANY ($2::uuid[]) AND difference IS NULL;
 

@@ -183,17 +183,24 @@ CREATE TABLE incident (
     received_at        timestamptz,
     difference         jsonb,
     opened_at          timestamptz NOT NULL DEFAULT now(),
-    resolution         text        CHECK (resolution IN ('discard', 'equivalent', 'keep')),
+    resolution         text        CHECK (resolution IN ('discard', 'equivalent', 'keep', 'prefer_kept', 'prefer_newcomer')),
     resolution_reason  text        NOT NULL DEFAULT '',
     resolved_by        text        NOT NULL DEFAULT '',
     resolved_at        timestamptz,
+    discarded_at       timestamptz,
     UNIQUE (node, epoch, position, kind),
     CHECK ((state = 'resolved') = (resolution IS NOT NULL AND resolved_at IS NOT NULL AND resolved_by <> '')),
     CHECK (kind <> 'quarantine' OR (digest IS NOT NULL AND transfer_syntax IS NOT NULL AND sop_class IS NOT NULL)),
     -- Only what never got 0000H may be discarded.
-    CHECK (resolution IS DISTINCT FROM 'discard' OR kind = 'quarantine')
+    CHECK (resolution IS DISTINCT FROM 'discard' OR kind = 'quarantine'),
+    -- NULL until the node's journal has done it.
+    CONSTRAINT incident_discarded CHECK (discarded_at IS NULL OR resolution IS NOT DISTINCT FROM 'discard'),
+    CONSTRAINT incident_preferred
+        CHECK (resolution IS NULL OR resolution NOT LIKE 'prefer%' OR (kind = 'dispute' AND kept_node IS NOT NULL))
 );
 CREATE INDEX incident_open ON incident (vault, study_uid) WHERE state = 'open';
+CREATE INDEX incident_discarding ON incident (node, id) WHERE resolution = 'discard' AND discarded_at IS NULL;
+CREATE INDEX incident_preferred ON incident (vault, study_uid) WHERE resolution IN ('prefer_kept', 'prefer_newcomer');
 
 -- Other encodings of kept instances: a resend of one is answered 0000H and nothing is kept.
 CREATE TABLE equivalent (
@@ -340,12 +347,40 @@ BEGIN
         WHERE i.vault = in_vault AND i.study_uid = of_study AND i.state = 'open' AND i.kind IN ('quarantine', 'dispute');
 END $$;
 
+-- What a person chose among contents that had all been answered 0000H; the last choice for a UID counts.
+CREATE FUNCTION preferred_of_study(in_vault uuid, of_study text)
+RETURNS TABLE (sop_uid text, node uuid, epoch integer, "position" bigint)
+LANGUAGE sql STABLE SET search_path = kuva, pg_temp
+BEGIN ATOMIC
+    SELECT DISTINCT ON (i.sop_uid) i.sop_uid,
+        CASE i.resolution WHEN 'prefer_kept' THEN i.kept_node ELSE i.node END,
+        CASE i.resolution WHEN 'prefer_kept' THEN i.kept_epoch ELSE i.epoch END,
+        CASE i.resolution WHEN 'prefer_kept' THEN i.kept_position ELSE i.position END
+    FROM incident i
+    WHERE i.vault = in_vault AND i.study_uid = of_study AND i.resolution IN ('prefer_kept', 'prefer_newcomer')
+    ORDER BY i.sop_uid, i.resolved_at DESC, i.id DESC;
+END;
+
+-- As known_of_study, which earlier programs go on asking, with the preferences.
+CREATE FUNCTION known_and_preferred(in_vault uuid, of_study text)
+RETURNS TABLE (kind text, node uuid, epoch integer, "position" bigint, block bytea, sop_uid text, digest bytea, transfer_syntax text, sop_class text)
+LANGUAGE plpgsql SET search_path = kuva, pg_temp AS $$
+BEGIN
+    PERFORM set_config('kuva.vaults', ARRAY[in_vault]::text, true);
+    RETURN QUERY
+        SELECT k.kind, k.node, k.epoch, NULL::bigint, k.block, k.sop_uid, k.digest, k.transfer_syntax, k.sop_class
+        FROM known_of_study(in_vault, of_study) k
+      UNION ALL
+        SELECT 'preferred', p.node, p.epoch, p.position, NULL, p.sop_uid, NULL, NULL, NULL
+        FROM preferred_of_study(in_vault, of_study) p;
+END $$;
+
 GRANT SELECT ON archive, vault, vault_attributes, application_entity, ae_grant, node, node_epoch TO kuva_gateway;
 GRANT INSERT ON vault, vault_attributes, application_entity, ae_grant, node, node_epoch TO kuva_gateway;
 GRANT UPDATE ON application_entity, node, node_epoch TO kuva_gateway;
 GRANT UPDATE (role, valid_until) ON ae_grant TO kuva_gateway;
 GRANT SELECT, INSERT ON study, open_batch, locator, incident, equivalent, arbitration TO kuva_gateway;
-GRANT UPDATE (state, difference, resolution, resolution_reason, resolved_by, resolved_at) ON incident TO kuva_gateway;
+GRANT UPDATE (state, difference, resolution, resolution_reason, resolved_by, resolved_at, discarded_at) ON incident TO kuva_gateway;
 GRANT DELETE ON arbitration TO kuva_gateway;
 GRANT USAGE ON SEQUENCE study_counter TO kuva_gateway;
 REVOKE EXECUTE ON FUNCTION make_partition(text, text, text, text) FROM PUBLIC;

@@ -127,6 +127,8 @@ impl Node {
 /// Epoch, position, study, SOP instance, transfer syntax, length, kept or quarantined.
 type JournalEntry = (u32, u64, String, String, String, u64, &'static str);
 type KnownBlock = ([u8; 16], u32, Vec<u8>);
+/// Node, epoch, position.
+type Place = ([u8; 16], u32, u64);
 type EquivalentContent = (String, Vec<u8>, String, String);
 
 #[pymethods]
@@ -182,6 +184,7 @@ impl Node {
         })
     }
 
+    #[expect(clippy::too_many_arguments, reason = "all that is known of a study")]
     fn study_opened(
         &self,
         py: Python<'_>,
@@ -190,12 +193,13 @@ impl Node {
         blocks: Vec<KnownBlock>,
         equivalents: Vec<EquivalentContent>,
         disputed: Vec<String>,
+        preferred: Vec<Place>,
     ) -> PyResult<()> {
         let key = StudyKey { vault: VaultId(vault), study: study.into() };
         py.detach(|| {
             let mut known = Vec::new();
             for (node, epoch, block) in &blocks {
-                known.extend(self.known_in(NodeId(*node), *epoch, block)?);
+                known.extend(self.known_in(NodeId(*node), *epoch, block, &preferred)?);
             }
             known.extend(equivalents.iter().map(equivalent).collect::<PyResult<Vec<_>>>()?);
             for known in &mut known {
@@ -204,6 +208,11 @@ impl Node {
             self.intake.study_opened(&key, known);
             Ok(())
         })
+    }
+
+    fn study_changed(&self, vault: [u8; 16], study: &str) {
+        let key = StudyKey { vault: VaultId(vault), study: study.into() };
+        self.intake.studies().table.reread(&key);
     }
 
     fn study_failed(&self, vault: [u8; 16], study: &str) {
@@ -309,12 +318,19 @@ impl Node {
 
 impl Node {
     /// What a block says, seen from this node. Its own instances come from its journal, which is
-    /// the truth: those that the journal no longer holds count as absent.
-    fn known_in(&self, node: NodeId, _epoch: u32, block: &[u8]) -> PyResult<Vec<Known>> {
+    /// the truth: those that the journal no longer holds count as absent. What a person chose is
+    /// told of all nodes, for no journal knows of that.
+    fn known_in(
+        &self,
+        node: NodeId,
+        epoch: u32,
+        block: &[u8],
+        preferred: &[Place],
+    ) -> PyResult<Vec<Known>> {
         let block = index::decode(block).map_err(error::index)?;
-        if node == self.node {
-            return Ok(Vec::new());
-        }
+        let chosen =
+            |entry: &index::IndexEntry| preferred.contains(&(node.0, epoch, entry.position));
+        let told = |entry: &&index::IndexEntry| node != self.node || chosen(entry);
         let known = |entry: &index::IndexEntry| Known {
             sop_instance: Arc::clone(&entry.sop_instance),
             content: KnownContent {
@@ -324,8 +340,9 @@ impl Node {
             },
             origin: Origin::OtherJournal(node),
             disputed: false,
+            preferred: chosen(entry),
         };
-        Ok(block.entries.iter().map(known).collect())
+        Ok(block.entries.iter().filter(told).map(known).collect())
     }
 }
 
@@ -338,7 +355,13 @@ fn equivalent((sop_instance, digest, syntax, class): &EquivalentContent) -> PyRe
         sop_class: class.as_str().into(),
     };
     let sop_instance = sop_instance.as_str().into();
-    Ok(Known { sop_instance, content, origin: Origin::Equivalent, disputed: false })
+    Ok(Known {
+        sop_instance,
+        content,
+        origin: Origin::Equivalent,
+        disputed: false,
+        preferred: false,
+    })
 }
 
 fn refused(refused: wake::Refused) -> Refused {

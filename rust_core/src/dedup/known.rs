@@ -49,6 +49,8 @@ pub struct Known {
     pub origin: Origin,
     /// Whether nodes disagree on the UID, until a person resolves it.
     pub disputed: bool,
+    /// Whether a person chose this content among those that nodes disagreed on.
+    pub preferred: bool,
 }
 
 /// 16 bytes that stand for a SOP Instance UID or for a content within the table.
@@ -106,6 +108,8 @@ pub(super) enum Standing {
     /// Known, but not where this node could vouch for it.
     Elsewhere,
     Equivalent,
+    /// The content that a person chose for a UID that was disputed.
+    Preferred,
     /// The UID, whatever the content, is disputed.
     Disputed,
 }
@@ -115,7 +119,11 @@ impl Standing {
     pub(super) fn place(self) -> Option<Place> {
         match self {
             Self::Kept(place) | Self::Quarantined(place) => Some(place),
-            Self::Verified | Self::Elsewhere | Self::Equivalent | Self::Disputed => None,
+            Self::Verified
+            | Self::Elsewhere
+            | Self::Equivalent
+            | Self::Preferred
+            | Self::Disputed => None,
         }
     }
 
@@ -123,14 +131,18 @@ impl Standing {
     pub(super) fn is_durable(self) -> bool {
         match self {
             Self::Kept(_) | Self::Verified => true,
-            Self::Quarantined(_) | Self::Elsewhere | Self::Equivalent | Self::Disputed => false,
+            Self::Quarantined(_)
+            | Self::Elsewhere
+            | Self::Equivalent
+            | Self::Preferred
+            | Self::Disputed => false,
         }
     }
 
     /// Whether the archive has accepted this content as *the* content of the UID, anywhere.
     pub(super) fn is_accepted(self) -> bool {
         match self {
-            Self::Kept(_) | Self::Verified | Self::Elsewhere => true,
+            Self::Kept(_) | Self::Verified | Self::Elsewhere | Self::Preferred => true,
             Self::Quarantined(_) | Self::Equivalent | Self::Disputed => false,
         }
     }

@@ -29,7 +29,8 @@ pub enum Judgement {
     Conflicting {
         /// The kept instance, if it lies in this node's journal.
         with: Option<ReceiveId>,
-        /// The same content in quarantine; if so, nothing is to be kept and the ticket has ended.
+        /// The same content in quarantine, or beside what a person chose; if so, nothing is to be
+        /// kept and the ticket has ended.
         already_quarantined: Option<ReceiveId>,
     },
     /// The judgement comes later, from another call: a twin is in flight, or the study not open.
@@ -142,6 +143,9 @@ impl Study {
         // What lies in this journal is in the table already; saying it again as "elsewhere" is
         // harmless, because a durable copy of the same content is looked for first.
         self.add(Fact { uid, content, standing: known.origin.into() });
+        if known.preferred {
+            self.add(Fact { uid, content, standing: Standing::Preferred });
+        }
         if known.disputed {
             self.add_dispute(uid);
         }
@@ -181,6 +185,7 @@ impl Study {
             | Standing::Verified
             | Standing::Elsewhere
             | Standing::Equivalent
+            | Standing::Preferred
             | Standing::Disputed => None,
         })
     }
@@ -253,20 +258,28 @@ impl Study {
             return Judgement::Wait { ask_catalogue: false };
         }
         let facts: Vec<Fact> = self.facts.range(Fact::range(uid)).copied().collect();
-        if let Some(of) = identical(node, &facts, content) {
+        let preferred = preferred(&facts);
+        // Where a person chose, another content is not the instance, however durable it is here.
+        let chosen = preferred.is_none_or(|preferred| preferred == content);
+        if let Some(of) = identical(node, &facts, content).filter(|_| chosen) {
             return Judgement::Identical { of };
         }
         if facts.iter().any(|fact| fact.standing == Standing::Disputed) {
             return disputed();
         }
-        if !facts.iter().any(|fact| fact.standing.is_accepted() && fact.content != content) {
+        let other = |fact: &Fact| fact.standing.is_accepted() && fact.content != content;
+        if chosen && (preferred.is_some() || !facts.iter().any(other)) {
             return Judgement::New;
         }
         let twin = |claim: &Claim| claim.doing == Doing::Quarantining && claim.content == content;
-        match quarantined(&facts, content) {
+        match held(&facts, content) {
             None if claims.iter().any(twin) => Judgement::Wait { ask_catalogue: false },
             place => Judgement::Conflicting {
-                with: self.kept_otherwise(uid, content).map(|place| place.receive_id(node)),
+                with: match preferred {
+                    Some(preferred) => kept_here(&facts, preferred),
+                    None => self.kept_otherwise(uid, content),
+                }
+                .map(|place| place.receive_id(node)),
                 already_quarantined: place.map(|place| place.receive_id(node)),
             },
         }
@@ -282,23 +295,29 @@ fn identical(node: NodeId, facts: &[Fact], content: Print) -> Option<Origin> {
         Standing::Verified => Some(Origin::VerifiedVolume),
         // An equivalent rests on the bytes of the instance that it is equivalent to.
         Standing::Equivalent => durable.then_some(Origin::Equivalent),
-        Standing::Quarantined(_) | Standing::Elsewhere | Standing::Disputed => None,
+        Standing::Quarantined(_)
+        | Standing::Elsewhere
+        | Standing::Preferred
+        | Standing::Disputed => None,
     })
     .next()
 }
 
-/// Where a content lies in quarantine.
-fn quarantined(facts: &[Fact], content: Print) -> Option<Place> {
+/// What a person chose among the contents that nodes disagreed on.
+fn preferred(facts: &[Fact]) -> Option<Print> {
+    facts.iter().find(|fact| fact.standing == Standing::Preferred).map(|fact| fact.content)
+}
+
+/// Where that content lies in this journal as an instance.
+fn kept_here(facts: &[Fact], content: Print) -> Option<Place> {
     let same = facts.iter().filter(|fact| fact.content == content);
-    same.filter_map(|fact| match fact.standing {
-        Standing::Quarantined(place) => Some(place),
-        Standing::Kept(_)
-        | Standing::Verified
-        | Standing::Elsewhere
-        | Standing::Equivalent
-        | Standing::Disputed => None,
-    })
-    .next()
+    same.filter(|fact| fact.standing.is_durable()).find_map(|fact| fact.standing.place())
+}
+
+/// Where a content lies that is not *the* instance: in quarantine, or beside what was chosen.
+fn held(facts: &[Fact], content: Print) -> Option<Place> {
+    let same = facts.iter().filter(|fact| fact.content == content);
+    same.filter_map(|fact| fact.standing.place()).next()
 }
 
 /// What a claim does after a judgement; `None` if the judgement ends it.
