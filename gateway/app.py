@@ -14,6 +14,7 @@ from typing import IO
 import structlog
 
 from gateway import _core
+from gateway.access.damage import DamageReports
 from gateway.access.find import Finder
 from gateway.catalogue import Address, Catalogue
 from gateway.catalogue.embedded import EmbeddedServer
@@ -138,7 +139,8 @@ class Gateway:
         journal: Journal,
         profile: Profile,
     ) -> None:
-        dicom = await self._dicom(catalogue, journal, profile)
+        damage = DamageReports(catalogue)
+        dicom = await self._dicom(catalogue, journal, profile, damage)
         comparer, discarder = Comparer(journal, catalogue), Discarder(journal, catalogue)
         pipeline = Pipeline(
             journal,
@@ -160,6 +162,7 @@ class Gateway:
                 tasks.create_task(dicom.run(), name="dicom"),
                 tasks.create_task(comparer.run(), name="comparer"),
                 tasks.create_task(discarder.run(), name="discarder"),
+                tasks.create_task(damage.run(), name="damage"),
                 tasks.create_task(watch_loop(self._metrics), name="loop-lag"),
             ]
             if embedded is not None:
@@ -172,7 +175,9 @@ class Gateway:
                 task.cancel()
         log.info("stopped")
 
-    async def _dicom(self, catalogue: Catalogue, journal: Journal, profile: Profile) -> DicomListener:
+    async def _dicom(
+        self, catalogue: Catalogue, journal: Journal, profile: Profile, damage: DamageReports
+    ) -> DicomListener:
         settings = self._settings
         gate = Gate(
             catalogue,
@@ -181,7 +186,7 @@ class Gateway:
             content_rules=profile.content_rules,
         )
         await gate.prepare()
-        get_service = GetService(Finder(catalogue, journal.identifier), journal, self._metrics)
+        get_service = GetService(Finder(catalogue, journal.identifier), journal, self._metrics, damage)
         return DicomListener(
             settings.dicom,
             profile,

@@ -1,7 +1,7 @@
 """Retrieve: one sub-operation, a C-STORE to the peer, for each instance that was asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -9,7 +9,7 @@ import structlog
 
 from gateway import _core
 from gateway.access.find import Match
-from gateway.errors import DamagedInstanceError, JournalError, LocalError
+from gateway.errors import DamagedInstanceError, JournalError, JournalRotError, LocalError
 from gateway.journal import Journal
 from gateway.transport.association import Association
 
@@ -62,6 +62,8 @@ class _Ready:
     pieces: list[bytes] = field(default_factory=list)
     whole: bool = False
     """All pieces are here; else the transfer has more."""
+    error: JournalError | None = None
+    """Why it could not be opened or read."""
 
 
 class Retrieval:
@@ -73,11 +75,13 @@ class Retrieval:
         journal: Journal,
         matches: Sequence[Match],
         *,
+        on_damaged: Callable[[Match, str], None],
         not_message_id: int = 0,
         seconds_max: float = SUB_OPERATION_SECONDS_MAX,
     ) -> None:
         self._association, self._journal = association, journal
         self._matches = matches
+        self._on_damaged = on_damaged
         self._message_id = not_message_id
         self._seconds_max = seconds_max
         self.counts = SubOperations(remaining=len(matches))
@@ -101,6 +105,9 @@ class Retrieval:
                 break
         if any(one.context_id is not None for one in ahead):
             await asyncio.to_thread(self._read_ahead, ahead)
+        for one in ahead:
+            if one.error is not None:
+                self._tell(one.match, one.error)
         return ahead
 
     def _addressed(self, match: Match) -> _Ready:
@@ -116,8 +123,7 @@ class Retrieval:
                 try:
                     self._open(one)
                 except JournalError as error:
-                    one.context_id = None
-                    _tell(one.match, error)
+                    one.context_id, one.error = None, error
 
     def _open(self, one: _Ready) -> None:
         assert one.context_id is not None
@@ -142,7 +148,7 @@ class Retrieval:
                 await self._send_message(one, one.transfer)
         except (DamagedInstanceError, JournalError, LocalError) as error:
             # Part of the message is out; there is no way to take it back but this.
-            _tell(one.match, error)
+            self._tell(one.match, error)
             self._association.abort("an instance turned out damaged while it was being sent")
             return None
         try:
@@ -162,6 +168,7 @@ class Retrieval:
                 break
             await self._association.send(more)
 
-
-def _tell(match: Match, error: Exception) -> None:
-    log.error("an instance cannot be sent", sop_instance=match.sop_instance, reason=str(error))
+    def _tell(self, match: Match, error: Exception) -> None:
+        log.error("an instance cannot be sent", sop_instance=match.sop_instance, reason=str(error))
+        if isinstance(error, DamagedInstanceError | JournalRotError):
+            self._on_damaged(match, f"found when it was to be sent: {error}")

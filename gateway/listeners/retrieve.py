@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from gateway.access.damage import DamageReports
 from gateway.access.find import Finder
 from gateway.access.retrieve import Retrieval, SubOperations
 from gateway.errors import CatalogueError, UnavailableError
@@ -27,8 +28,8 @@ COUNT_MAX = 0xFFFF
 class GetService:
     """Serves one C-GET at a time on its association."""
 
-    def __init__(self, finder: Finder, journal: Journal, metrics: Metrics) -> None:
-        self._finder, self._journal, self._metrics = finder, journal, metrics
+    def __init__(self, finder: Finder, journal: Journal, metrics: Metrics, damage: DamageReports) -> None:
+        self._finder, self._journal, self._metrics, self._damage = finder, journal, metrics, damage
 
     async def get(
         self,
@@ -51,7 +52,13 @@ class GetService:
             "C-GET", calling=association.calling, level=identifier.level.value,
             studies=len(identifier.studies), instances=len(matches),
         )  # fmt: skip
-        retrieval = Retrieval(association, self._journal, matches, not_message_id=command.message_id or 0)
+        retrieval = Retrieval(
+            association,
+            self._journal,
+            matches,
+            on_damaged=self._damage.report,
+            not_message_id=command.message_id or 0,
+        )
         async for counts in retrieval.run():
             association.look_for_cancel()
             if command.message_id in association.cancelled:
