@@ -36,6 +36,8 @@ pub const JOURNAL_ALIGNMENT: usize = 4096;
 pub const BLOCK_LENGTH: usize = 128 << 10;
 /// Largest closing record, bytes (the extents of an instance of `INSTANCE_LENGTH_MAX` fit).
 pub const CLOSING_RECORD_LENGTH_MAX: usize = 4 << 20;
+/// Most segments of one journal: the roster names every one.
+pub const JOURNAL_SEGMENTS_MAX: u32 = 64 << 10;
 /// Error Comment (0000,0902), characters (VR LO).
 pub const ERROR_COMMENT_LENGTH_MAX: usize = 64;
 

@@ -10,7 +10,8 @@ use journal_support::*;
 use kuva_core::instance::{ReceiveId, Verdict};
 use kuva_core::journal::closing;
 use kuva_core::journal::record::{
-    BLOCK_PAYLOAD_LENGTH, FIRST_RECORD_OFFSET, Header, Kind, Place, RECORD_HEADER_LENGTH,
+    BLOCK_PAYLOAD_LENGTH, FIRST_RECORD_OFFSET, FORMAT_VERSION, Header, Kind, Place,
+    RECORD_HEADER_LENGTH,
 };
 use kuva_core::journal::*;
 
@@ -115,12 +116,14 @@ fn a_failed_read_is_an_error_of_that_read_alone() {
     assert_eq!(read(&journal, id).unwrap(), Some(bytes_of(1, 2 * BLOCK)));
 }
 
-/// The disk after the power went, without the header of the prepared segment: depending on when the
+/// The disk after the power went, without the header of the prepared segment and what the roster has
+/// of it: depending on when the
 /// background thread wrote that, it says how far all was durable, or does not.
 fn without_foresight(medium: &MemoryMedium) -> MemoryMedium {
     medium.cut_power();
     let medium = medium.after_power_cut(0);
     medium.plant(2, 0, &[0; 4096]);
+    forget_roster_from(&medium, 2);
     medium
 }
 
@@ -210,6 +213,7 @@ fn forge(nonce: u64, generation: u32) -> usize {
     closing::encode(receive_id, &particulars(9, b"lie"), &[], b"lie", &mut payload).unwrap();
     let header = Header {
         kind: Kind::Closing,
+        version: FORMAT_VERSION,
         place,
         payload_length: payload.len() as u32,
         epoch: 1,
@@ -235,6 +239,7 @@ fn forge(nonce: u64, generation: u32) -> usize {
     let medium = medium.after_power_cut(1);
     // What the next generation's header may know already is taken away with it.
     medium.plant(2, 0, &[0; 4096]);
+    forget_roster_from(&medium, 2);
     medium.plant(1, FIRST, &[0; 512]);
     medium.plant(1, FIRST + 512, &data_set[512 - RECORD_HEADER_LENGTH..]);
     open(&medium, 2).unwrap().1.instances.len()

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use journal_support::*;
 use kuva_core::journal::record::BLOCK_PAYLOAD_LENGTH;
+use kuva_core::journal::roster::ROSTER;
 use kuva_core::journal::*;
 
 struct Folder(PathBuf);
@@ -58,7 +59,22 @@ fn instances_survive_restarts_in_a_folder_when_buffered() {
     round(&folder, || FileMedium::open_buffered(&folder.0));
 }
 
-/// Makes `tests/vectors/journal-sample.segment.gz` again and compares.
+/// The vector of this name, made again first if so asked.
+fn vector(name: &str, made: Option<&[u8]>) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors").join(name);
+    if let Some(made) = made.filter(|_| std::env::var_os("KUVA_REMAKE_VECTORS").is_some()) {
+        let file = std::fs::File::create(&path).unwrap();
+        let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::best());
+        packed.write_all(made).unwrap();
+        packed.finish().unwrap();
+    }
+    let mut found = Vec::new();
+    let file = std::fs::File::open(&path).unwrap();
+    flate2::read::GzDecoder::new(file).read_to_end(&mut found).unwrap();
+    found
+}
+
+/// Makes `tests/vectors/journal-sample.segment.gz` and `.roster.gz` again and compares.
 ///
 /// One segment: an empty instance, a small one, a quarantined one that is discarded, and one of a
 /// whole block and a tail; then an orderly end. `tests/unit/journal/test_format.py` reads it.
@@ -78,17 +94,32 @@ fn the_sample_for_the_independent_reader_is_what_this_journal_writes() {
     journal.discard(&[held], "Päällekkäinen lähetys").unwrap();
     keep(4, sample(BLOCK_PAYLOAD_LENGTH + 100));
     drop(journal);
-    let made = disk.contents(1);
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/vectors/journal-sample.segment.gz");
-    if std::env::var_os("KUVA_REMAKE_VECTORS").is_some() {
-        let file = std::fs::File::create(&path).unwrap();
-        let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::best());
-        packed.write_all(&made).unwrap();
-        packed.finish().unwrap();
+    // When the second generation is entered, and what is live then, is for the scheduler to say.
+    forget_roster_from(&disk, 2);
+    for (segment, name) in [(1, "journal-sample.segment.gz"), (ROSTER, "journal-sample.roster.gz")]
+    {
+        let made = disk.contents(segment);
+        let same = vector(name, Some(&made)) == made;
+        assert!(same, "the format changed? KUVA_REMAKE_VECTORS=1 makes {name} again");
     }
-    let mut found = Vec::new();
-    let file = std::fs::File::open(&path).unwrap();
-    flate2::read::GzDecoder::new(file).read_to_end(&mut found).unwrap();
-    assert!(found == made, "the format changed? KUVA_REMAKE_VECTORS=1 makes the sample again");
+}
+
+#[test]
+fn a_journal_from_before_the_roster_opens_whole_and_has_one_from_then_on() {
+    let disk = MemoryMedium::new(WriteMode::Direct, Faults::default());
+    disk.create(1, SEGMENT).unwrap();
+    disk.plant(1, 0, &vector("journal-sample-v1.segment.gz", None));
+    let (journal, recovery) = open(&disk, 2).unwrap();
+    let lengths = |journal: &Journal, recovery: &Recovery| -> Vec<u64> {
+        let ids = recovery.instances.iter().map(|(id, _)| *id);
+        ids.map(|id| journal.instance(id).unwrap().unwrap().particulars.length).collect()
+    };
+    let kept = vec![0, 5001, BLOCK_PAYLOAD_LENGTH as u64 + 100];
+    assert_eq!(lengths(&journal, &recovery), kept);
+    drop(journal);
+    let (journal, recovery) = open(&disk, 3).unwrap();
+    assert_eq!(lengths(&journal, &recovery), kept);
+    drop(journal);
+    disk.remove(1);
+    assert!(matches!(open(&disk, 4).err(), Some(JournalError::Gone { segment: 1, .. })));
 }

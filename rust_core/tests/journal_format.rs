@@ -8,6 +8,7 @@ use kuva_core::instance::*;
 use kuva_core::journal::closing::{self, Closing, Extent};
 use kuva_core::journal::discard::{Discard, Discarded};
 use kuva_core::journal::record::*;
+use kuva_core::journal::roster::{Enrolled, Roster};
 use proptest::prelude::*;
 
 const GENERATION: Generation =
@@ -17,6 +18,7 @@ fn record(kind: Kind, payload: &[u8]) -> Vec<u8> {
     let place = Place { segment: 3, generation: 9, offset: 8192 };
     let header = Header {
         kind,
+        version: FORMAT_VERSION,
         place,
         payload_length: payload.len() as u32,
         epoch: 4,
@@ -97,6 +99,19 @@ fn encoded(closing: &Closing) -> Vec<u8> {
     payload
 }
 
+prop_compose! {
+    fn roster()(
+        node in any::<[u8; 16]>(),
+        segment_length in any::<u64>(),
+        entries in prop::collection::vec(any::<(u32, u32, u32)>(), 0..300),
+    ) -> Roster {
+        let segments = entries.into_iter().map(|(segment, generation, live_records)| {
+            Enrolled { segment, generation, live_records }
+        });
+        Roster { node: NodeId(node), segment_length, segments: segments.collect() }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -126,9 +141,21 @@ proptest! {
     }
 
     #[test]
+    fn rosters_round_trip_and_cut_ones_are_none(
+        roster in roster(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut payload = Vec::new();
+        roster.encode(&mut payload);
+        prop_assert_eq!(Roster::decode(&payload[..cut.index(payload.len())]), None);
+        prop_assert_eq!(Roster::decode(&payload), Some(roster));
+    }
+
+    #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..9000)) {
         let _ = closing::decode(&bytes);
         let _ = Discard::decode(&bytes);
+        let _ = Roster::decode(&bytes);
         prop_assert!(GENERATION.check(8192, &bytes).is_err());
     }
 

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use journal_support::*;
 use kuva_core::journal::memory_medium::Seeded;
 use kuva_core::journal::record::BLOCK_PAYLOAD_LENGTH;
-use kuva_core::journal::{Faults, Journal, JournalError, MemoryMedium, Recovery, WriteMode};
+use kuva_core::journal::{
+    Faults, Journal, JournalError, Medium, MemoryMedium, Recovery, WriteMode,
+};
 
 const BLOCK: usize = BLOCK_PAYLOAD_LENGTH;
 
@@ -45,6 +47,8 @@ fn load(journal: &Journal, ledger: &Ledger, numbers: &AtomicU64, seed: u64) {
 struct Run {
     cuts: u32,
     torn: u64,
+    /// Blank segments that stopped the node.
+    stopped: u32,
 }
 
 /// Restart after restart on one disk, each cut short at a random operation.
@@ -52,7 +56,7 @@ fn run(mode: WriteMode, seed: u64, restarts: u32, lies: bool) -> Result<Run, Str
     let mut seeded = Seeded(seed);
     let (ledger, numbers) = (Ledger::default(), AtomicU64::new(0));
     let mut medium = MemoryMedium::new(mode, Faults::default());
-    let mut run = Run { cuts: 0, torn: 0 };
+    let mut run = Run { cuts: 0, torn: 0, stopped: 0 };
     for epoch in 1..=restarts {
         let cut = 1 + seeded.below(90);
         let faults = Faults { power_cut: Some(cut), ignores_sync: lies, ..Faults::default() };
@@ -70,6 +74,8 @@ fn run(mode: WriteMode, seed: u64, restarts: u32, lies: bool) -> Result<Run, Str
         medium = medium.after_power_cut(seeded.draw());
         check(&medium, epoch, &ledger)
             .map_err(|lost| format!("seed {seed} epoch {epoch}: {lost}"))?;
+        let blank = check_blank(&medium, epoch, &ledger, seeded.draw());
+        run.stopped += u32::from(blank.map_err(|lost| format!("seed {seed} {epoch}: {lost}"))?);
         medium = medium.after_power_cut(seeded.draw());
     }
     Ok(run)
@@ -86,12 +92,36 @@ fn check(medium: &MemoryMedium, epoch: u32, ledger: &Ledger) -> Result<Recovery,
     Ok(recovery)
 }
 
+/// A segment that went blank either held nothing that was answered, or stops the node.
+fn check_blank(
+    medium: &MemoryMedium,
+    epoch: u32,
+    ledger: &Ledger,
+    draw: u64,
+) -> Result<bool, String> {
+    let copy = medium.copy();
+    let segments = copy.segments().map_err(|error| error.to_string())?;
+    let Some((segment, length)) = segments.get(draw as usize % segments.len().max(1)) else {
+        return Ok(false);
+    };
+    copy.plant(*segment, 0, &vec![0; *length as usize]);
+    match open(&copy, epoch + 1000) {
+        Ok((journal, recovery)) => ledger
+            .check(&journal, &recovery)
+            .map(|()| false)
+            .map_err(|lost| format!("blank segment {segment} went unnoticed: {lost}")),
+        Err(JournalError::Gone { .. } | JournalError::Rot { .. }) => Ok(true),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 #[test]
 fn what_was_answered_survives_every_power_cut_in_direct_mode() {
     let runs: Vec<Run> =
         (0..12).map(|seed| run(WriteMode::Direct, seed, 8, false).unwrap()).collect();
     assert!(runs.iter().map(|run| run.cuts).sum::<u32>() >= 90);
     assert!(runs.iter().any(|run| run.torn > 0), "nothing was ever torn: no test");
+    assert!(runs.iter().any(|run| run.stopped > 0), "no blank segment ever mattered: no test");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 Standard library only, no speed: it exists so that the format document is proven to suffice, and so
 that a journal can be read on any machine that has Python. `python journal_reader.py SEGMENT...` lists
-what the given segment files hold. It never writes.
+what the given files of a journal hold; give all of them, the roster (`00000000.segment`) too. It never
+writes.
 """
 
 from __future__ import annotations
@@ -17,8 +18,15 @@ STEP = 4096
 FIRST_RECORD = 8192
 HEADER = struct.Struct("<4sBBHIIQIIQQQII")
 BLOCK_PAYLOAD = 131_008
-SEGMENT, DATA, CLOSING, DISCARD, END, VOID = range(1, 7)
+SEGMENT, DATA, CLOSING, DISCARD, END, VOID, ROSTER = range(1, 8)
+ROSTER_SLOT = 1 << 20
+ROSTER_PAYLOAD_MAX = 28 + 65_536 * 12
+WITHOUT_ROSTER, VERSION = 1, 2
 CLOSING_PAYLOAD_MAX = 4 * 1024 * 1024 - 64
+
+
+class NewerFormatError(Exception):
+    """The journal was written by a newer release than this reader knows."""
 
 
 class RotError(Exception):
@@ -51,6 +59,7 @@ class Header:
     """A record header."""
 
     kind: int
+    version: int
     segment: int
     offset: int
     generation: int
@@ -116,21 +125,34 @@ def parse_header(data: bytes, at: int) -> Header | None:
     fields = HEADER.unpack_from(data, at)
     magic, kind, version, reserved, segment, offset, generation, length, epoch, through = fields[:10]
     nonce, upload, index, crc = fields[10:]
-    if (magic, version, reserved) != (b"KVJ1", 1, 0) or not 0 < generation < 1 << 32:
+    known = version in (WITHOUT_ROSTER, VERSION)
+    if (magic, known, reserved) != (b"KVJ1", True, 0) or not 0 < generation < 1 << 32:
         return None
     fixed = {SEGMENT: 24, DATA: BLOCK_PAYLOAD, END: 0, VOID: 4}
     if kind in fixed:
         fits = length == fixed[kind]
+    elif kind == ROSTER:
+        fits = 28 <= length <= ROSTER_PAYLOAD_MAX
     else:
         fits = kind in (CLOSING, DISCARD) and 1 <= length <= CLOSING_PAYLOAD_MAX
     if not fits or through > generation << 32 | offset:
         return None
-    header = Header(kind, segment, offset, generation, length, epoch, through, nonce, upload, index)
+    header = Header(kind, version, segment, offset, generation, length, epoch, through, nonce, upload, index)
     record = data[at : at + header.length]
     if len(record) != header.length or any(record[64 + length :]):
         return None
     covered = nonce.to_bytes(8, "little") + record[:60] + record[64 : 64 + length]
     return header if crc32c(covered) == crc else None
+
+
+def slot_header(data: bytes, at: int) -> Header | None:
+    """As `parse_header`; a whole record of a newer format is refused, not passed over."""
+    if at + 64 <= len(data) and data[at : at + 4] == b"KVJ1" and data[at + 5] > VERSION:
+        length, nonce = int.from_bytes(data[at + 24 : at + 28], "little"), data[at + 40 : at + 48]
+        covered = nonce + data[at : at + 60] + data[at + 64 : at + 64 + length]
+        if crc32c(covered) == int.from_bytes(data[at + 60 : at + 64], "little"):
+            raise NewerFormatError(f"format version {data[at + 5]}")
+    return parse_header(data, at)
 
 
 class Payload:
@@ -204,7 +226,7 @@ def read_discard(payload: bytes) -> Discarded:
 
 def scan(data: bytes) -> Segment | None:
     """All records of one segment file; none if it never held a generation."""
-    slots = [header for at in (0, STEP) if (header := parse_header(data, at)) is not None]
+    slots = [header for at in (0, STEP) if (header := slot_header(data, at)) is not None]
     own = [slot for slot in slots if slot.kind == SEGMENT and slot.offset in (0, STEP)]
     if not own:
         for at in range(FIRST_RECORD, len(data), STEP):
@@ -248,10 +270,35 @@ def _enter(segment: Segment, data: bytes, at: int) -> int:
     return header.length
 
 
+@dataclass(frozen=True)
+class Roster:
+    """Which segments hold which generation: segment to (generation, live records when it was written)."""
+
+    header: Header
+    node: bytes
+    segment_length: int
+    segments: dict[int, tuple[int, int]]
+
+
+def read_roster(data: bytes) -> Roster | None:
+    """The newest whole roster of its file; none if no slot holds one."""
+    slots = [header for at in (0, ROSTER_SLOT) if (header := slot_header(data, at)) is not None]
+    own = [slot for slot in slots if (slot.kind, slot.segment) == (ROSTER, 0)]
+    if not own:
+        return None
+    newest = max(own, key=lambda slot: slot.generation)
+    source = Payload(data[newest.offset + 64 : newest.offset + 64 + newest.payload_length])
+    node, length, count = source.take(16), source.number(8), source.number(4)
+    entries = [(source.number(4), source.number(4), source.number(4)) for _ in range(count)]
+    source.end()
+    return Roster(newest, node, length, {segment: (held, live) for segment, held, live in entries})
+
+
 @dataclass
 class Journal:
     """What a set of segments holds."""
 
+    roster: Roster | None
     segments: dict[int, Segment]
     durable_through: int
     instances: list[Closing]
@@ -275,22 +322,39 @@ def _places(closing: Closing) -> Iterator[tuple[int, int, int, int]]:
 
 def read_journal(files: Sequence[bytes]) -> Journal:
     """Recovers what the segment files hold, by the rules of the format document."""
-    scanned = [segment for data in files if (segment := scan(data)) is not None]
+    roster = next((found for data in files if (found := read_roster(data)) is not None), None)
+    scanned = [found for data in files if read_roster(data) is None and (found := scan(data)) is not None]
     segments = {segment.header.segment: segment for segment in scanned}
+    _complete(roster, segments)
     headers = [header for s in scanned for header in (s.header, *s.records.values())]
+    headers += [roster.header] if roster else []
     through = max((header.durable_through for header in headers), default=0)
     discarded = [discard for segment in scanned for discard in segment.discards]
     taken_back = {one for discard in discarded for one in discard.closings}
     for segment in scanned:
         for gap in segment.gaps:
             _not_rot(segment, gap, through, [place for _, place in taken_back])
-    journal = Journal(segments, through, [], [], [], discarded)
+    journal = Journal(roster, segments, through, [], [], [], discarded)
     gone = {receive_id for receive_id, _ in taken_back}
     closings = [closing for segment in scanned for closing in segment.closings]
     for closing in sorted(closings, key=lambda closing: closing.receive_id[1:]):
         if closing.receive_id not in gone:
             _fate(journal, closing).append(closing)
     return journal
+
+
+def _complete(roster: Roster | None, segments: dict[int, Segment]) -> None:
+    """Every segment holds what was once durable in it, and the roster knows whatever holds a record."""
+    said = roster.segments if roster else {}
+    held = {number: segment.header.generation for number, segment in segments.items()}
+    for number, (generation, live) in said.items():
+        if held.get(number, 0) < generation:
+            raise RotError(f"segment {number}, generation {generation} with {live} live records, is gone")
+    for number, segment in segments.items():
+        recorded = segment.data or segment.closings or segment.discards
+        known = said.get(number, (0, 0))[0] >= held[number]
+        if segment.header.version > WITHOUT_ROSTER and recorded and not known:
+            raise RotError(f"the roster is gone, or older than segment {number}")
 
 
 def _not_rot(segment: Segment, gap: int, through: int, void: list[tuple[int, int, int, int]]) -> None:

@@ -61,7 +61,9 @@ pub fn comparison(error: ComparisonError) -> PyErr {
 pub fn journal(error: CoreJournalError) -> PyErr {
     let what = error.to_string();
     match error {
-        CoreJournalError::Rot { .. } => JournalRotError::new_err(what),
+        CoreJournalError::Rot { .. } | CoreJournalError::Gone { .. } => {
+            JournalRotError::new_err(what)
+        }
         CoreJournalError::NotDiscardable => NotDiscardableError::new_err(what),
         CoreJournalError::Full => JournalFullError::new_err(what),
         CoreJournalError::ReadOnly(_) | CoreJournalError::Closed => {

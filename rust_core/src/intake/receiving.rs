@@ -176,6 +176,7 @@ pub fn refusal_of(error: &JournalError) -> Refusal {
         }
         JournalError::Unrecordable(_) => ("journal-unrecordable", "instance cannot be recorded"),
         JournalError::Rot { .. }
+        | JournalError::Gone { .. }
         | JournalError::Io(_)
         | JournalError::Config(_)
         | JournalError::Epoch { .. }

@@ -3,7 +3,7 @@
 use super::error::JournalError;
 use super::record::FIRST_RECORD_OFFSET;
 use crate::instance::NodeId;
-use crate::limits::{BLOCK_LENGTH, JOURNAL_ALIGNMENT};
+use crate::limits::{BLOCK_LENGTH, JOURNAL_ALIGNMENT, JOURNAL_SEGMENTS_MAX};
 
 /// Settings of a journal.
 #[derive(Clone, Debug)]
@@ -51,6 +51,9 @@ impl JournalConfig {
         });
         let length = length.ok_or(JournalError::Config("the segment length cannot work"))?;
         let count = u32::try_from(self.capacity_bytes / self.segment_bytes).unwrap_or(u32::MAX);
+        if count > JOURNAL_SEGMENTS_MAX {
+            return Err(JournalError::Config("too many segments: make them longer"));
+        }
         if self.reserve_segments < 2 || count < self.reserve_segments + 2 {
             return Err(JournalError::Config("too few segments for the reserve"));
         }

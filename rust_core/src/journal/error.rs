@@ -22,6 +22,17 @@ pub enum JournalError {
         /// What was expected there.
         what: &'static str,
     },
+    /// A segment that held records is missing, blank, or of an older day. The node must stop.
+    Gone {
+        /// Segment id.
+        segment: u32,
+        /// The generation that was durable in it.
+        generation: u32,
+        /// The generation that it holds instead, 0 for none.
+        holds: u32,
+        /// Its live records when it was last counted.
+        live_records: u32,
+    },
     /// The medium failed outside the write path (start, reads).
     Io(Arc<str>),
     /// The configuration cannot work, or contradicts what lies on the medium.
@@ -38,6 +49,11 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// Refused rather than misread.
+    pub(crate) const NEWER: Self = Self::Config(
+        "the journal was written by a newer release of this program: start that release, or a later one",
+    );
+
     /// Translates a failure of the medium, naming what was attempted.
     pub(crate) fn io(what: &str, error: &io::Error) -> Self {
         Self::Io(format!("{what}: {error}").into())
@@ -53,6 +69,15 @@ impl fmt::Display for JournalError {
             Self::Rot { segment, offset, generation, what } => write!(
                 f,
                 "rot in segment {segment} (generation {generation}) at offset {offset}: {what}"
+            ),
+            Self::Gone { segment, generation, holds, live_records } => write!(
+                f,
+                "rot in segment {segment}: generation {generation} is gone, with {live_records} live \
+                 records when it was last counted; the segment {}",
+                match holds {
+                    0 => "is missing or blank".to_owned(),
+                    older => format!("holds the older generation {older}"),
+                }
             ),
             Self::Io(what) => write!(f, "journal medium: {what}"),
             Self::Config(what) => write!(f, "journal configuration: {what}"),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::aligned::AlignedBuffer;
 use super::error::JournalError;
 use super::medium::{Medium, WriteMode};
-use super::record::{Generation, Header, Kind, Place, RECORD_HEADER_LENGTH};
+use super::record::{FORMAT_VERSION, Generation, Header, Kind, Place, RECORD_HEADER_LENGTH};
 use super::segments::{SegmentTable, Use};
 use crate::limits::JOURNAL_ALIGNMENT;
 
@@ -351,6 +351,7 @@ impl Region {
     pub(super) fn header(&self, kind: Kind, epoch: u32, payload_length: u32) -> Header {
         Header {
             kind,
+            version: FORMAT_VERSION,
             place: self.place,
             payload_length,
             epoch,
@@ -374,6 +375,7 @@ pub(super) fn void(
     let place = Place { segment: generation.segment, generation: generation.generation, offset };
     let header = Header {
         kind: if covered.is_some() { Kind::Void } else { Kind::End },
+        version: FORMAT_VERSION,
         place,
         payload_length: payload.len() as u32,
         epoch,

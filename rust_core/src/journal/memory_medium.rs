@@ -148,6 +148,11 @@ impl MemoryMedium {
         }
     }
 
+    /// Takes a segment away, silently; what was written to it is nowhere.
+    pub fn remove(&self, segment: u32) {
+        self.disk().segments.remove(&segment);
+    }
+
     /// A copy of a segment as a read sees it.
     pub fn contents(&self, segment: u32) -> Vec<u8> {
         self.disk().segments.get(&segment).map(|found| found.current.clone()).unwrap_or_default()

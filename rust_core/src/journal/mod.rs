@@ -23,6 +23,7 @@ mod preparer;
 pub mod reader;
 pub mod record;
 mod recovery;
+pub mod roster;
 mod scan;
 mod segments;
 mod upload;

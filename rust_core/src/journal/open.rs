@@ -18,6 +18,7 @@ use super::medium::{Medium, MediumReport, WriteMode};
 use super::preparer::{Nonces, Preparer};
 use super::reader::{self, Entries, InstanceReader, Kept};
 use super::recovery::{Recovery, recover};
+use super::roster::{ROSTER, ROSTER_LENGTH};
 use super::segments::{Room, SegmentTable};
 use super::upload::{Close, Done, Tail, Turn, UploadState};
 use super::writer::{Job, Writers};
@@ -94,7 +95,12 @@ impl Journal {
         let recovered = recover(&*medium, config.node, config.epoch, table)?;
         let (reserve, fill_max) = (config.reserve_segments, config.fill_max);
         let log = Arc::new(Log::new(medium, config.epoch, reserve, fill_max, recovered.state));
-        let mut preparer = Preparer { log: log.clone(), node: config.node, nonces };
+        if recovered.roster_slot.is_none() {
+            let made = log.medium.create(ROSTER, ROSTER_LENGTH);
+            made.map_err(|error| JournalError::io("making the roster", &error))?;
+        }
+        let roster_slot = recovered.roster_slot.unwrap_or(0);
+        let mut preparer = Preparer { log: log.clone(), node: config.node, nonces, roster_slot };
         preparer.first()?;
         let parts = Parts {
             log,

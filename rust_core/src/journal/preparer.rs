@@ -6,9 +6,10 @@ use super::aligned::AlignedBuffer;
 use super::error::JournalError;
 use super::log::{Head, Log, State};
 use super::record::{
-    FIRST_RECORD_OFFSET, Generation, Header, Kind, Place, RECORD_HEADER_LENGTH,
+    FIRST_RECORD_OFFSET, FORMAT_VERSION, Generation, Header, Kind, Place, RECORD_HEADER_LENGTH,
     SEGMENT_PAYLOAD_LENGTH,
 };
+use super::roster::{Enrolled, ROSTER, ROSTER_SLOT_LENGTH, Roster};
 use super::segments::{Segment, Use};
 use crate::instance::NodeId;
 use crate::limits::JOURNAL_ALIGNMENT;
@@ -24,6 +25,8 @@ pub(super) struct Preparer {
     pub(super) log: Arc<Log>,
     pub(super) node: NodeId,
     pub(super) nonces: Nonces,
+    /// The roster's slot that is to be written next.
+    pub(super) roster_slot: u32,
 }
 
 enum Step {
@@ -124,6 +127,7 @@ impl Preparer {
             let durable_through = state.durable_through().min(place.lsn());
             let header = Header {
                 kind: Kind::Segment,
+                version: FORMAT_VERSION,
                 place,
                 payload_length: SEGMENT_PAYLOAD_LENGTH as u32,
                 epoch: self.log.epoch,
@@ -140,7 +144,30 @@ impl Preparer {
         if let Err(error) = written {
             return Err(self.log.poison(&format!("header of segment {segment}: {error}")));
         }
+        self.enroll(&header)?;
         self.opened(&header, slot);
+        Ok(())
+    }
+
+    /// Enters the generation in the roster, durably: its first record comes later.
+    fn enroll(&mut self, opened: &Header) -> Result<(), JournalError> {
+        let Place { segment, generation, .. } = opened.place;
+        let offset = self.roster_slot * ROSTER_SLOT_LENGTH;
+        let place = Place { segment: ROSTER, generation, offset };
+        let (segments, segment_length, durable_through) = {
+            let state = self.log.state();
+            let mut segments = state.table.enrolled();
+            segments.retain(|enrolled| enrolled.segment != segment);
+            segments.push(Enrolled { segment, generation, live_records: 0 });
+            (segments, u64::from(state.table.segment_length), state.durable_through())
+        };
+        let roster = Roster { node: self.node, segment_length, segments };
+        let durable_through = durable_through.min(place.lsn());
+        let record =
+            roster.record(Header { kind: Kind::Roster, place, durable_through, ..*opened });
+        let written = self.log.medium.write(ROSTER, u64::from(offset), &[&record], true);
+        written.map_err(|error| self.log.poison(&format!("write of the roster: {error}")))?;
+        self.roster_slot = 1 - self.roster_slot;
         Ok(())
     }
 

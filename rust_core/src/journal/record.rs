@@ -2,6 +2,7 @@
 //!
 //! The format document is `docs/design/journal-format.md`; change both or neither.
 
+use super::roster::ROSTER_PAYLOAD_LENGTHS;
 use crate::limits::{BLOCK_LENGTH, CLOSING_RECORD_LENGTH_MAX, JOURNAL_ALIGNMENT};
 
 /// Bytes of a record header.
@@ -14,8 +15,10 @@ pub const FIRST_RECORD_OFFSET: u32 = 2 * JOURNAL_ALIGNMENT as u32;
 pub const SEGMENT_PAYLOAD_LENGTH: usize = 24;
 /// Payload of a void record.
 pub const VOID_PAYLOAD_LENGTH: usize = 4;
-/// Version of the format.
-pub const FORMAT_VERSION: u8 = 1;
+/// Version of the format that is written: from 2 on, the roster knows every generation.
+pub const FORMAT_VERSION: u8 = 2;
+/// Version of journals that have no roster; still read.
+pub const FORMAT_VERSION_WITHOUT_ROSTER: u8 = 1;
 
 const MAGIC: [u8; 4] = *b"KVJ1";
 const CRC_OFFSET: usize = 60;
@@ -36,13 +39,15 @@ pub enum Kind {
     End = 5,
     /// Written by recovery over a torn region, so that it is never taken for rot later.
     Void = 6,
+    /// Which segments hold which generation; never in a segment, but in the roster's own file.
+    Roster = 7,
 }
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        [Self::Segment, Self::Data, Self::Closing, Self::Discard, Self::End, Self::Void]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
+        use Kind::{Closing, Data, Discard, End, Roster, Segment, Void};
+        let kinds = [Segment, Data, Closing, Discard, End, Void, Roster];
+        kinds.into_iter().find(|kind| *kind as u8 == byte)
     }
 
     fn payload_length_fits(self, length: usize) -> bool {
@@ -54,6 +59,7 @@ impl Kind {
             }
             Self::End => length == 0,
             Self::Void => length == VOID_PAYLOAD_LENGTH,
+            Self::Roster => ROSTER_PAYLOAD_LENGTHS.contains(&length),
         }
     }
 }
@@ -86,6 +92,8 @@ impl Place {
 pub struct Header {
     /// Kind.
     pub kind: Kind,
+    /// Version of the format.
+    pub version: u8,
     /// Own place.
     pub place: Place,
     /// Bytes of payload.
@@ -125,7 +133,7 @@ impl Header {
         let mut out = [0; RECORD_HEADER_LENGTH];
         out[0..4].copy_from_slice(&MAGIC);
         out[4] = self.kind as u8;
-        out[5] = FORMAT_VERSION;
+        out[5] = self.version;
         out[8..12].copy_from_slice(&self.place.segment.to_le_bytes());
         out[12..16].copy_from_slice(&self.place.offset.to_le_bytes());
         out[16..24].copy_from_slice(&u64::from(self.place.generation).to_le_bytes());
@@ -144,11 +152,13 @@ impl Header {
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; RECORD_HEADER_LENGTH] = bytes.first_chunk()?;
         let kind = Kind::of(bytes[4])?;
-        let version_fits = bytes[5] == FORMAT_VERSION && bytes[6..8] == [0, 0];
+        let known = FORMAT_VERSION_WITHOUT_ROSTER..=FORMAT_VERSION;
+        let version_fits = known.contains(&bytes[5]) && bytes[6..8] == [0, 0];
         let generation = u32::try_from(u64_at(bytes, 16)).ok()?;
         let place = Place { segment: u32_at(bytes, 8), generation, offset: u32_at(bytes, 12) };
         let header = Self {
             kind,
+            version: bytes[5],
             place,
             payload_length: u32_at(bytes, 24),
             epoch: u32_at(bytes, 28),
@@ -206,6 +216,18 @@ pub fn whole(header: &Header, bytes: &[u8]) -> Result<(), NoRecord> {
     let undamaged = u32_at(head, CRC_OFFSET) == crc_of(header.nonce, head, payload)
         && padding.iter().all(|byte| *byte == 0);
     if undamaged { Ok(()) } else { Err(NoRecord::Damaged) }
+}
+
+/// Whether this is a whole record of a format that this release does not know yet.
+pub(super) fn is_newer(bytes: &[u8]) -> bool {
+    let Some(head) = bytes.first_chunk::<RECORD_HEADER_LENGTH>() else { return false };
+    let payload =
+        bytes.get(RECORD_HEADER_LENGTH..).and_then(|rest| rest.get(..u32_at(head, 24) as usize));
+    head[..4] == MAGIC
+        && head[5] > FORMAT_VERSION
+        && payload.is_some_and(|payload| {
+            u32_at(head, CRC_OFFSET) == crc_of(u64_at(head, 40), head, payload)
+        })
 }
 
 fn crc_of(nonce: u64, header: &[u8], payload: &[u8]) -> u32 {

@@ -14,7 +14,8 @@ use super::error::JournalError;
 use super::index::{Entry, Index};
 use super::log::{State, void};
 use super::medium::Medium;
-use super::record::{FIRST_RECORD_OFFSET, Place};
+use super::record::{FIRST_RECORD_OFFSET, FORMAT_VERSION_WITHOUT_ROSTER, Header, Place};
+use super::roster::{self, Enrolled, FoundRoster, ROSTER, ROSTER_LENGTH};
 use super::scan::{Found, FoundClosing, Scanned, scan};
 use super::segments::{Segment, SegmentTable, Use};
 use crate::instance::{NodeId, ReceiveId, Verdict};
@@ -64,6 +65,8 @@ pub(super) struct Recovered {
     pub(super) state: State,
     pub(super) index: Index,
     pub(super) recovery: Recovery,
+    /// The roster's slot that is to be written next; none if there is no roster yet.
+    pub(super) roster_slot: Option<u32>,
 }
 
 type Generations = BTreeMap<u32, Scanned>;
@@ -75,7 +78,8 @@ pub(super) fn recover(
     epoch: u32,
     mut table: SegmentTable,
 ) -> Result<Recovered, JournalError> {
-    let found = scan_all(medium, node, table.segment_length)?;
+    let (found, has_roster) = scan_all(medium, node, table.segment_length)?;
+    let roster = if has_roster { roster::read(medium, node, table.segment_length)? } else { None };
     let mut generations = Generations::new();
     for (segment, found) in found {
         match found {
@@ -88,6 +92,8 @@ pub(super) fn recover(
         }
     }
     let mut recovery = summary(&generations)?;
+    complete(roster.as_ref(), &generations)?;
+    roster.iter().for_each(|found| recovery.heed(&found.header));
     if epoch <= recovery.epoch_highest {
         return Err(JournalError::Epoch { highest: recovery.epoch_highest });
     }
@@ -108,15 +114,25 @@ pub(super) fn recover(
         .generation_highest
         .checked_add(1)
         .ok_or(JournalError::Config("generations are used up"))?;
-    Ok(Recovered { state, index, recovery })
+    // Without one that is whole, either slot will do: nothing depends on what they hold.
+    let next_slot = roster.map_or(0, |found| 1 - found.slot);
+    let roster_slot = has_roster.then_some(next_slot);
+    Ok(Recovered { state, index, recovery, roster_slot })
 }
 
 fn scan_all(
     medium: &dyn Medium,
     node: NodeId,
     length: u32,
-) -> Result<Vec<(u32, Found)>, JournalError> {
-    let segments = medium.segments().map_err(|e| JournalError::io("listing segments", &e))?;
+) -> Result<(Vec<(u32, Found)>, bool), JournalError> {
+    let mut segments = medium.segments().map_err(|e| JournalError::io("listing segments", &e))?;
+    let roster = segments.iter().position(|(id, _)| *id == ROSTER).map(|at| segments.remove(at));
+    if roster.is_some_and(|(_, found)| found != ROSTER_LENGTH) {
+        return Err(JournalError::Config("the roster has another length than it is made with"));
+    }
+    if roster.is_some() {
+        medium.sync(ROSTER).map_err(|e| JournalError::io("sync at start", &e))?;
+    }
     if segments.iter().any(|(_, found)| *found != u64::from(length)) {
         return Err(JournalError::Config("a segment has another length than configured"));
     }
@@ -135,7 +151,31 @@ fn scan_all(
         (0..SCANNERS_MAX.min(segments.len())).for_each(|_| drop(scope.spawn(work)));
     });
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.into_iter().collect()
+    Ok((results.into_iter().collect::<Result<_, _>>()?, roster.is_some()))
+}
+
+/// Checks that every segment holds what was once durable in it.
+///
+/// The roster is written before a generation's first record, so the other way round each generation
+/// with records must be on it: else it is the roster that is gone, or of an older day.
+fn complete(roster: Option<&FoundRoster>, generations: &Generations) -> Result<(), JournalError> {
+    let said = roster.map_or(&[][..], |found| &found.roster.segments);
+    for Enrolled { segment, generation, live_records } in said.iter().copied() {
+        let holds = generations.get(&segment).map_or(0, |scanned| scanned.generation.generation);
+        if holds < generation {
+            return Err(JournalError::Gone { segment, generation, holds, live_records });
+        }
+    }
+    for (id, scanned) in generations {
+        let generation = scanned.generation.generation;
+        let enrolled = roster.map_or(0, |found| found.roster.generation_of(*id)) >= generation;
+        let since_rosters = scanned.version > FORMAT_VERSION_WITHOUT_ROSTER;
+        if since_rosters && scanned.has_records() && !enrolled {
+            let what = "the roster is gone, or older than a segment that holds records";
+            return Err(JournalError::Rot { segment: ROSTER, offset: 0, generation, what });
+        }
+    }
+    Ok(())
 }
 
 fn summary(generations: &Generations) -> Result<Recovery, JournalError> {
@@ -154,6 +194,15 @@ fn summary(generations: &Generations) -> Result<Recovery, JournalError> {
         recovery.data_records += scanned.data.len() as u64;
     }
     Ok(recovery)
+}
+
+impl Recovery {
+    /// The roster's own word for epochs, generations, and what was durable.
+    fn heed(&mut self, roster: &Header) {
+        self.epoch_highest = self.epoch_highest.max(roster.epoch);
+        self.generation_highest = self.generation_highest.max(roster.place.generation);
+        self.durable_through = self.durable_through.max(roster.durable_through);
+    }
 }
 
 type Region = (u32, u32);

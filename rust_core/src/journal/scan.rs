@@ -8,7 +8,7 @@ use super::discard::Discard;
 use super::error::JournalError;
 use super::medium::Medium;
 use super::record::{
-    FIRST_RECORD_OFFSET, Generation, Header, Kind, NoRecord, RECORD_HEADER_LENGTH, whole,
+    FIRST_RECORD_OFFSET, Generation, Header, Kind, NoRecord, RECORD_HEADER_LENGTH, is_newer, whole,
 };
 use crate::instance::{NodeId, ReceiveId, Verdict};
 use crate::limits::{CLOSING_RECORD_LENGTH_MAX, JOURNAL_ALIGNMENT};
@@ -42,6 +42,8 @@ pub(super) struct FoundClosing {
 #[derive(Debug)]
 pub(super) struct Scanned {
     pub(super) generation: Generation,
+    /// Version of the generation's header.
+    pub(super) version: u8,
     pub(super) slot: u32,
     pub(super) data: Vec<FoundData>,
     pub(super) closings: Vec<FoundClosing>,
@@ -140,6 +142,9 @@ fn slot_header(
 ) -> Result<Option<Header>, JournalError> {
     let (segment, length, offset) = (window.segment, window.length, slot * STEP);
     let bytes = window.at(offset, JOURNAL_ALIGNMENT)?;
+    if is_newer(bytes) {
+        return Err(JournalError::NEWER);
+    }
     let Some(header) = Header::parse(bytes) else { return Ok(None) };
     let own = header.kind == Kind::Segment
         && (header.place.segment, header.place.offset) == (segment, offset)
@@ -185,6 +190,7 @@ impl Scanned {
         let (segment, generation) = (header.place.segment, header.place.generation);
         Self {
             generation: Generation { segment, generation, nonce: header.nonce },
+            version: header.version,
             slot,
             data: Vec::new(),
             closings: Vec::new(),
@@ -273,9 +279,14 @@ impl Scanned {
                 self.voids.push((offset, offset.saturating_add(covered)));
                 return Ok(covered);
             }
-            Kind::Segment => return Err(unreadable),
+            Kind::Segment | Kind::Roster => return Err(unreadable),
         }
         Ok(length)
+    }
+
+    /// Whether anything but marks was written behind the header.
+    pub(super) fn has_records(&self) -> bool {
+        !(self.data.is_empty() && self.closings.is_empty() && self.discards.is_empty())
     }
 
     /// Whether this block of this upload lies at `offset`.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::record::{FIRST_RECORD_OFFSET, Generation, Place};
+use super::roster::Enrolled;
 
 /// What a segment is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +110,17 @@ impl SegmentTable {
 
     pub(super) fn get(&self, id: u32) -> Option<&Segment> {
         self.segments.get(&id)
+    }
+
+    /// Every segment that holds a generation.
+    pub(super) fn enrolled(&self) -> Vec<Enrolled> {
+        let holding = self.segments.iter().filter(|(_, segment)| segment.generation > 0);
+        let entry = |(id, found): (&u32, &Segment)| Enrolled {
+            segment: *id,
+            generation: found.generation,
+            live_records: found.live_records,
+        };
+        holding.map(entry).collect()
     }
 
     pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Segment> {

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use kuva_core::instance::*;
 use kuva_core::journal::memory_medium::Seeded;
-use kuva_core::journal::record::BLOCK_PAYLOAD_LENGTH;
+use kuva_core::journal::record::{BLOCK_PAYLOAD_LENGTH, Header};
+use kuva_core::journal::roster::{ROSTER, ROSTER_SLOT_LENGTH};
 use kuva_core::journal::*;
 
 pub const NODE: NodeId = NodeId(*b"node of the test");
@@ -30,6 +31,17 @@ pub fn nonces(seed: u64) -> Nonces {
 
 pub fn open(medium: &MemoryMedium, epoch: u32) -> Result<(Journal, Recovery), JournalError> {
     Journal::open(Arc::new(medium.clone()), config(epoch), nonces(u64::from(epoch)))
+}
+
+/// Takes away what the roster learnt from `generation` on, as if the cut had come before.
+pub fn forget_roster_from(medium: &MemoryMedium, generation: u32) {
+    for slot in 0..2 {
+        let at = slot * ROSTER_SLOT_LENGTH as usize;
+        let header = Header::parse(&medium.contents(ROSTER)[at..]);
+        if header.is_some_and(|header| header.place.generation >= generation) {
+            medium.plant(ROSTER, at, &[0; 4096]);
+        }
+    }
 }
 
 /// The bytes of made instance `number`.

@@ -30,9 +30,16 @@ BLOCK = 131_008
 FIRST = 8192
 
 
+def vector(name: str) -> bytes:
+    return gzip.decompress((VECTORS / name).read_bytes())
+
+
 @pytest.fixture(scope="module")
 def sample() -> bytes:
-    return gzip.decompress((VECTORS / "journal-sample.segment.gz").read_bytes())
+    return vector("journal-sample.segment.gz")
+
+
+ROSTER = vector("journal-sample.roster.gz")
 
 
 def made(length: int) -> bytes:
@@ -44,7 +51,7 @@ def test_the_crc_is_castagnolis() -> None:
 
 
 def test_every_kept_instance_is_read_bit_for_bit_in_position_order(sample: bytes) -> None:
-    journal = journal_reader.read_journal([sample])
+    journal = journal_reader.read_journal([ROSTER, sample])
     assert [journal.data_set(closing) for closing in journal.instances] == [
         b"",
         made(5001),
@@ -57,7 +64,7 @@ def test_every_kept_instance_is_read_bit_for_bit_in_position_order(sample: bytes
 
 
 def test_particulars_are_read(sample: bytes) -> None:
-    second = journal_reader.read_journal([sample]).instances[1]
+    second = journal_reader.read_journal([ROSTER, sample]).instances[1]
     assert second.receive_id[:2] == (b"node of the test", 1)
     assert second.texts[:3] == ("1.2.246.1.2", "1.2.246.2.2", "1.2.246.3.2")
     assert second.texts[5:] == ("MODALITY", "KUVA", "127.0.0.1:104")
@@ -66,7 +73,7 @@ def test_particulars_are_read(sample: bytes) -> None:
 
 
 def test_what_was_discarded_is_void_and_its_reason_is_kept(sample: bytes) -> None:
-    journal = journal_reader.read_journal([sample])
+    journal = journal_reader.read_journal([ROSTER, sample])
     (discard,) = journal.discarded
     assert discard.reason == "Päällekkäinen lähetys"
     ((receive_id, _place),) = discard.closings
@@ -78,11 +85,11 @@ def test_rot_below_what_was_durable_is_found(sample: bytes, offset: int) -> None
     rotten = bytearray(sample)
     rotten[offset] ^= 0x40
     with pytest.raises(journal_reader.RotError):
-        journal_reader.read_journal([bytes(rotten)])
+        journal_reader.read_journal([ROSTER, bytes(rotten)])
 
 
 def test_a_torn_write_above_it_is_skipped(sample: bytes) -> None:
-    journal = journal_reader.read_journal([sample])
+    journal = journal_reader.read_journal([ROSTER, sample])
     # Without the orderly end, nothing says that the last closing record was durable.
     cut = bytearray(sample)
     end = max(journal.segments[1].records)
@@ -91,10 +98,44 @@ def test_a_torn_write_above_it_is_skipped(sample: bytes) -> None:
     )
     cut[end : end + 64] = bytes(64)
     cut[last + 80] ^= 1
-    assert len(journal_reader.read_journal([bytes(cut)]).instances) == len(journal.instances) - 1
+    assert len(journal_reader.read_journal([ROSTER, bytes(cut)]).instances) == len(journal.instances) - 1
 
 
 def test_a_lost_segment_header_is_rot_and_an_unused_segment_is_none(sample: bytes) -> None:
     with pytest.raises(journal_reader.RotError):
-        journal_reader.read_journal([bytes(4096) + sample[4096:]])
+        journal_reader.read_journal([ROSTER, bytes(4096) + sample[4096:]])
     assert journal_reader.read_journal([bytes(1 << 20)]).instances == []
+
+
+def test_the_roster_is_read(sample: bytes) -> None:
+    roster = journal_reader.read_journal([sample, ROSTER]).roster
+    assert roster.node == b"node of the test"
+    assert (roster.segment_length, roster.segments) == (1 << 20, {1: (1, 0)})
+
+
+@pytest.mark.parametrize("left", [[], [bytes(1 << 20)]], ids=["missing", "blank"])
+def test_a_segment_that_the_roster_knows_and_that_is_gone_is_rot(left: list[bytes]) -> None:
+    with pytest.raises(journal_reader.RotError, match="segment 1, generation 1"):
+        journal_reader.read_journal([ROSTER, *left])
+
+
+@pytest.mark.parametrize("left", [[], [bytes(2 << 20)]], ids=["missing", "blank"])
+def test_a_roster_that_is_gone_is_rot(sample: bytes, left: list[bytes]) -> None:
+    with pytest.raises(journal_reader.RotError, match="the roster is gone"):
+        journal_reader.read_journal([*left, sample])
+
+
+def test_a_segment_from_before_the_roster_is_read_without_one() -> None:
+    journal = journal_reader.read_journal([vector("journal-sample-v1.segment.gz")])
+    assert [closing.length for closing in journal.instances] == [0, 5001, BLOCK + 100]
+    assert journal.roster is None
+
+
+def test_a_newer_format_is_refused_and_not_passed_over(sample: bytes) -> None:
+    newer = bytearray(sample)
+    newer[5] = 3
+    assert journal_reader.scan(bytes(newer[:4096]) + bytes(len(sample) - 4096)) is None, "damaged: no record"
+    covered = newer[40:48] + newer[:60] + newer[64 : 64 + 24]
+    newer[60:64] = journal_reader.crc32c(bytes(covered)).to_bytes(4, "little")
+    with pytest.raises(journal_reader.NewerFormatError):
+        journal_reader.read_journal([ROSTER, bytes(newer)])
