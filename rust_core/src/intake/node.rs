@@ -13,7 +13,7 @@ use super::receiving::refusal_of;
 use super::wake::WakeUps;
 use crate::dedup::{DuplicatesTable, Forgotten, Known, Ticket};
 use crate::instance::{Microseconds, Particulars, ReceiveId, StudyKey, VaultId};
-use crate::journal::{Journal, JournalError, Kept, Recovery, Tail, Upload};
+use crate::journal::{Journal, JournalError, Kept, Tail, Upload};
 use crate::refusal::{OUT_OF_RESOURCES, Refusal};
 
 /// Where the time comes from: the core has no clock of its own.
@@ -87,19 +87,19 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// An intake over an opened journal; the table already holds what recovery found.
+    /// An intake over an opened journal; its table learns what the journal holds.
     pub fn start(
         journal: Journal,
         mut table: DuplicatesTable,
-        recovery: &Recovery,
         settings: IntakeSettings,
     ) -> Result<Arc<Self>, JournalError> {
         let mut vaults_recovered = BTreeSet::new();
-        for (id, _) in &recovery.instances {
-            if let Some(kept) = journal.instance(*id)? {
-                table.recovered(*id, &kept.particulars);
-                vaults_recovered.insert(kept.particulars.vault);
-            }
+        let recovered =
+            journal.epochs().into_iter().flat_map(|epoch| journal.entries_after(epoch, 0));
+        for kept in recovered {
+            let kept = kept?;
+            table.recovered(kept.receive_id, &kept.particulars);
+            vaults_recovered.insert(kept.particulars.vault);
         }
         let wake = WakeUps::new().map_err(|error| failed("eventfd", &error))?;
         let studies = Studies { table, parked: HashMap::new() };

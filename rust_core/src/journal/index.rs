@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::record::Place;
 use crate::instance::{ReceiveId, Verdict};
+use crate::limits::BLOCK_LENGTH;
 
 /// What is remembered of one instance: 32 bytes; the rest is read from its closing record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,18 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(position: u64, closing: Place, length: u32, verdict: Verdict) -> Self {
         Self { position, closing, length, verdict, live: true }
+    }
+
+    fn end(&self) -> u32 {
+        self.closing.offset + self.length
+    }
+
+    /// Whether it lies behind `other`, with no more between them than a data record.
+    fn is_near(&self, other: &Self) -> bool {
+        let (own, others) = (self.closing, other.closing);
+        let gap = own.offset.checked_sub(other.end());
+        (own.segment, own.generation) == (others.segment, others.generation)
+            && gap.is_some_and(|gap| gap <= BLOCK_LENGTH as u32)
     }
 }
 
@@ -53,11 +66,23 @@ impl Index {
         Some(*entry)
     }
 
-    /// The first live instance of the epoch behind `position`.
-    pub(super) fn next_after(&self, epoch: u32, position: u64) -> Option<Entry> {
-        let entries = self.epochs.get(&epoch)?;
+    /// The live instances of the epoch behind `position` whose closing records lie behind each other,
+    /// with no more between them than a data record, in `length_max` bytes; at least one, if there is.
+    pub(super) fn run_after(&self, epoch: u32, position: u64, length_max: u32) -> Vec<Entry> {
+        let entries = self.epochs.get(&epoch).map_or(&[][..], Vec::as_slice);
         let at = entries.partition_point(|entry| entry.position <= position);
-        entries[at..].iter().find(|entry| entry.live).copied()
+        let mut run: Vec<Entry> = Vec::new();
+        for entry in entries[at..].iter().filter(|entry| entry.live) {
+            let Some((first, last)) = run.first().zip(run.last()) else {
+                run.push(*entry);
+                continue;
+            };
+            if !entry.is_near(last) || entry.end() - first.closing.offset > length_max {
+                break;
+            }
+            run.push(*entry);
+        }
+        run
     }
 
     /// Epoch and position of the newest live instances, newest first.

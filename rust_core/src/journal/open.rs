@@ -239,7 +239,7 @@ impl Journal {
     /// Live instances of an epoch behind `position`, in position order.
     pub fn entries_after(&self, epoch: u32, position: u64) -> Entries {
         let Parts { log, index, .. } = self.parts.clone();
-        Entries { log, index, node: self.node, epoch, position }
+        Entries::after(log, index, self.node, epoch, position)
     }
 
     /// The newest live instances, newest first.

@@ -1,7 +1,8 @@
 //! Readers: closing records and data sets read back, every record verified before its bytes leave.
 
+use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::aligned::AlignedBuffer;
 use super::closing::{self, Extent};
@@ -9,7 +10,7 @@ use super::error::JournalError;
 use super::index::{Entry, Index};
 use super::log::Log;
 use super::record::{Generation, Header, Kind, Place, RECORD_HEADER_LENGTH};
-use crate::instance::{Particulars, ReceiveId};
+use crate::instance::{NodeId, Particulars, ReceiveId};
 use crate::limits::BLOCK_LENGTH;
 
 /// What the journal keeps of one instance, as its closing record says it.
@@ -74,13 +75,23 @@ fn read_record(
     let Place { segment, offset, .. } = place;
     let read = log.medium.read(segment, u64::from(offset), buffer);
     read.map_err(|error| JournalError::io(&format!("read of segment {segment}"), &error))?;
+    verify(generation, place, kind, buffer)
+}
+
+/// Checks that the bytes begin with the whole record that was written at `place`.
+fn verify(
+    generation: Generation,
+    place: Place,
+    kind: Kind,
+    bytes: &[u8],
+) -> Result<Header, JournalError> {
     let rot = JournalError::Rot {
-        segment,
-        offset,
+        segment: place.segment,
+        offset: place.offset,
         generation: place.generation,
         what: "a record of a live instance does not read back as written",
     };
-    let header = generation.check(offset, buffer).map_err(|_| rot.clone())?;
+    let header = generation.check(place.offset, bytes).map_err(|_| rot.clone())?;
     if header.kind == kind { Ok(header) } else { Err(rot) }
 }
 
@@ -102,7 +113,12 @@ fn read_closing(log: &Log, pins: &Pins, entry: Entry) -> Result<Option<Kept>, Jo
     let Some(generation) = pins.generation(place.segment) else { return Ok(None) };
     let mut buffer = AlignedBuffer::new(entry.length as usize);
     let header = read_record(log, generation, place, Kind::Closing, &mut buffer)?;
-    let payload = &buffer[RECORD_HEADER_LENGTH..][..header.payload_length as usize];
+    kept_of(&header, place, &buffer).map(Some)
+}
+
+/// What a verified closing record says.
+fn kept_of(header: &Header, place: Place, bytes: &[u8]) -> Result<Kept, JournalError> {
+    let payload = &bytes[RECORD_HEADER_LENGTH..][..header.payload_length as usize];
     let closing = closing::decode(payload).ok_or(JournalError::Rot {
         segment: place.segment,
         offset: place.offset,
@@ -110,7 +126,7 @@ fn read_closing(log: &Log, pins: &Pins, entry: Entry) -> Result<Option<Kept>, Jo
         what: "a valid record with an unreadable payload",
     })?;
     let closing::Closing { receive_id, particulars, extents, tail } = closing;
-    Ok(Some(Kept { receive_id, particulars, extents, tail, upload: header.upload }))
+    Ok(Kept { receive_id, particulars, extents, tail, upload: header.upload })
 }
 
 /// The instance's closing record, re-read; none if it is not (or no longer) kept.
@@ -228,13 +244,64 @@ impl io::Read for InstanceReader {
     }
 }
 
-/// Live instances of one epoch in position order, read as they are asked for.
+/// Closing records that lie close together are read at once: this many bytes at most, unless one
+/// alone is longer. Small instances, of which there may be millions, are nothing else.
+const RUN_LENGTH_MAX: u32 = 1 << 20;
+
+/// Live instances of one epoch in position order, read ahead a little as they are asked for.
 pub struct Entries {
-    pub(super) log: Arc<Log>,
-    pub(super) index: Arc<Mutex<Index>>,
-    pub(super) node: crate::instance::NodeId,
-    pub(super) epoch: u32,
-    pub(super) position: u64,
+    log: Arc<Log>,
+    index: Arc<Mutex<Index>>,
+    node: NodeId,
+    epoch: u32,
+    position: u64,
+    ready: VecDeque<Arc<Kept>>,
+}
+
+impl Entries {
+    pub(super) fn after(
+        log: Arc<Log>,
+        index: Arc<Mutex<Index>>,
+        node: NodeId,
+        epoch: u32,
+        position: u64,
+    ) -> Self {
+        Self { log, index, node, epoch, position, ready: VecDeque::new() }
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the next run; false at the end.
+    fn fill(&mut self) -> Result<bool, JournalError> {
+        let run = self.index().run_after(self.epoch, self.position, RUN_LENGTH_MAX);
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(false) };
+        self.position = last.position;
+        let Place { segment, generation, offset } = first.closing;
+        let mut pins = Pins::new(self.log.clone());
+        // Not to be had: all of it was discarded since.
+        let Some(generation) =
+            pins.pin(segment, generation).then(|| pins.generation(segment)).flatten()
+        else {
+            return Ok(true);
+        };
+        let mut bytes = AlignedBuffer::new((last.closing.offset + last.length - offset) as usize);
+        let read = self.log.medium.read(segment, u64::from(offset), &mut bytes);
+        read.map_err(|error| JournalError::io(&format!("read of segment {segment}"), &error))?;
+        for entry in &run {
+            let at = (entry.closing.offset - offset) as usize;
+            let verified = verify(generation, entry.closing, Kind::Closing, &bytes[at..]);
+            let id = ReceiveId { node: self.node, epoch: self.epoch, position: entry.position };
+            match verified.and_then(|header| kept_of(&header, entry.closing, &bytes[at..])) {
+                Ok(kept) => self.ready.push_back(Arc::new(kept)),
+                // Discarded and overwritten meanwhile, or rot.
+                Err(error) if self.index().get(id).is_some() => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(true)
+    }
 }
 
 impl Iterator for Entries {
@@ -242,15 +309,14 @@ impl Iterator for Entries {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-            let entry = index.next_after(self.epoch, self.position)?;
-            drop(index);
-            self.position = entry.position;
-            let id = ReceiveId { node: self.node, epoch: self.epoch, position: entry.position };
-            match kept(&self.log, &self.index, id) {
-                Ok(Some((kept, _))) => return Some(Ok(Arc::new(kept))),
-                // Discarded since.
-                Ok(None) => {}
+            while let Some(kept) = self.ready.pop_front() {
+                if self.index().get(kept.receive_id).is_some() {
+                    return Some(Ok(kept));
+                }
+            }
+            match self.fill() {
+                Ok(true) => {}
+                Ok(false) => return None,
                 Err(error) => return Some(Err(error)),
             }
         }

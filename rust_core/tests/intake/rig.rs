@@ -100,12 +100,12 @@ impl Rig {
         };
         let nonces = AtomicU64::new(99);
         let nonces = Box::new(move || nonces.fetch_add(7919, SeqCst));
-        let (journal, recovery) = Journal::open(medium.clone(), config, nonces).unwrap();
+        let (journal, _) = Journal::open(medium.clone(), config, nonces).unwrap();
         let clock = AtomicI64::new(1_000_000);
         let settings =
             IntakeSettings { workers: 2, clock: Box::new(move || clock.fetch_add(1, SeqCst)) };
         let table = DuplicatesTable::new(NODE, DuplicatesLimits::default());
-        let intake = Intake::start(journal, table, &recovery, settings).unwrap();
+        let intake = Intake::start(journal, table, settings).unwrap();
         let rig = Self {
             intake,
             medium,
