@@ -197,6 +197,8 @@ fn a_closing_record_without_its_block_is_an_incident_at_every_start() {
     for epoch in 2..5 {
         let (journal, recovery) = open(&medium, epoch).unwrap();
         assert_eq!(recovery.damaged.len(), 1, "epoch {epoch}");
+        let said = &recovery.damaged[0].particulars;
+        assert_eq!(said, &particulars(1, &bytes_of(1, BLOCK)), "whoever it was must be told");
         assert!(recovery.instances.iter().all(|(id, _)| *id != recovery.damaged[0].receive_id));
         keep(&journal, 5, 10).unwrap();
     }
@@ -414,4 +416,20 @@ fn entries_come_in_position_order_behind_the_one_that_is_known() {
     assert_eq!(positions(1, first[11].position), first[12..]);
     assert_eq!(positions(2, 0), vec![second]);
     assert_eq!(journal.epochs(), vec![1, 2]);
+}
+
+#[test]
+fn entries_skip_what_is_discarded_while_they_are_read_and_pass_on_rot() {
+    let medium = medium(WriteMode::Direct);
+    let (journal, _) = open(&medium, 1).unwrap();
+    let ids: Vec<_> = (0..300).map(|number| quarantine(&journal, number, 500)).collect();
+    let mut entries = journal.entries_after(1, 0);
+    assert_eq!(entries.next().unwrap().unwrap().receive_id, ids[0]);
+    // Read ahead or not: what was discarded meanwhile does not come.
+    journal.discard(&ids[1..200], "meanwhile").unwrap();
+    let rest: Vec<_> = entries.map(|kept| kept.unwrap().receive_id).collect();
+    assert_eq!(rest, ids[200..]);
+    medium.flip(1, FIRST + 250 * 4096 + 100, 1);
+    let outcome: Result<Vec<_>, _> = journal.entries_after(1, ids[199].position).collect();
+    assert!(matches!(outcome, Err(JournalError::Rot { .. })), "{:?}", outcome.map(|o| o.len()));
 }

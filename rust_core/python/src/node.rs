@@ -399,7 +399,7 @@ fn start(
         Journal::open(Arc::new(medium), config, Box::new(nonce)).map_err(error::journal)?;
     let settings = IntakeSettings { workers, clock: Box::new(now) };
     let table = DuplicatesTable::new(node, DuplicatesLimits::default());
-    let intake = Intake::start(journal, table, &recovery, settings).map_err(error::journal)?;
+    let intake = Intake::start(journal, table, settings).map_err(error::journal)?;
     Ok((intake, recovery))
 }
 
@@ -411,7 +411,7 @@ fn describe(
 ) -> PyResult<Recovery> {
     let held_apart = |(_, verdict): &&(ReceiveId, Verdict)| *verdict == Verdict::Quarantined;
     let quarantined = found.instances.iter().filter(held_apart).count();
-    let damaged = found.damaged.iter().map(|damaged| damage(py, intake, damaged));
+    let damaged = found.damaged.iter().map(|damaged| damage(py, damaged));
     let vaults = intake.vaults_recovered.iter().map(|vault| PyBytes::new(py, &vault.0).unbind());
     Ok(Recovery {
         instances: found.instances.len() - quarantined,
@@ -426,17 +426,15 @@ fn describe(
     })
 }
 
-fn damage(py: Python<'_>, intake: &Intake, found: &journal::Damaged) -> PyResult<Py<Damaged>> {
-    let (id, place) = (found.receive_id, found.place);
-    let kept = intake.journal.instance(id).map_err(error::journal)?;
-    let said = kept.as_ref().map(|kept| &kept.particulars);
+fn damage(py: Python<'_>, found: &journal::Damaged) -> PyResult<Py<Damaged>> {
+    let (id, place, said) = (found.receive_id, found.place, &found.particulars);
     let damaged = Damaged {
         epoch: id.epoch,
         position: id.position,
         why: format!("segment {} has no whole record at {}", place.segment, place.offset),
-        vault: PyBytes::new(py, said.map_or(&[][..], |p| &p.vault.0)).unbind(),
-        study: said.map(|p| p.identity.study.to_string()).unwrap_or_default(),
-        sop_instance: said.map(|p| p.identity.sop_instance.to_string()).unwrap_or_default(),
+        vault: PyBytes::new(py, &said.vault.0).unbind(),
+        study: said.identity.study.to_string(),
+        sop_instance: said.identity.sop_instance.to_string(),
     };
     Py::new(py, damaged)
 }

@@ -9,16 +9,20 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::closing::Extent;
+use super::aligned::AlignedBuffer;
+use super::closing::{self, Extent};
 use super::error::JournalError;
 use super::index::{Entry, Index};
 use super::log::{State, void};
 use super::medium::Medium;
-use super::record::{FIRST_RECORD_OFFSET, FORMAT_VERSION_WITHOUT_ROSTER, Header, Place};
+use super::record::{
+    FIRST_RECORD_OFFSET, FORMAT_VERSION_WITHOUT_ROSTER, Generation, Header, Place,
+    RECORD_HEADER_LENGTH,
+};
 use super::roster::{self, Enrolled, FoundRoster, ROSTER, ROSTER_LENGTH};
 use super::scan::{Found, FoundClosing, Scanned, scan};
 use super::segments::{Segment, SegmentTable, Use};
-use crate::instance::{NodeId, ReceiveId, Verdict};
+use crate::instance::{NodeId, Particulars, ReceiveId, Verdict};
 use crate::limits::BLOCK_LENGTH;
 
 const SCANNERS_MAX: usize = 4;
@@ -27,12 +31,14 @@ const SCANNERS_MAX: usize = 4;
 ///
 /// It was never answered 0000H by a medium that keeps its word; it is an incident, and its closing
 /// record is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damaged {
     /// Its receive id.
     pub receive_id: ReceiveId,
     /// The first block that is missing.
     pub place: Place,
+    /// What its closing record says of it.
+    pub particulars: Particulars,
 }
 
 /// What recovery found.
@@ -103,7 +109,7 @@ pub(super) fn recover(
         table.enter(*id, scanned.segment(table.segment_length));
     }
     let mut state = State::new(table, 0);
-    let index = instances(&generations, &discards, &mut state, &mut recovery)?;
+    let index = instances(medium, &generations, &discards, &mut state, &mut recovery)?;
     recovery.torn_bytes = torn.iter().map(|(_, (start, end))| u64::from(end - start)).sum();
     let overwrite = torn.into_iter().chain(discards.whole(&generations));
     for (segment, region) in overwrite {
@@ -317,6 +323,7 @@ fn fate(
 }
 
 fn instances(
+    medium: &dyn Medium,
     generations: &Generations,
     discards: &Discards,
     state: &mut State,
@@ -347,7 +354,8 @@ fn instances(
                 continue;
             }
             Fate::Damaged(missing) => {
-                recovery.damaged.push(Damaged { receive_id: id, place: missing });
+                let particulars = scanned.particulars(medium, closing)?;
+                recovery.damaged.push(Damaged { receive_id: id, place: missing, particulars });
             }
             Fate::Whole => {
                 index.push(
@@ -370,6 +378,23 @@ impl Scanned {
     fn place(&self, offset: u32) -> Place {
         let (segment, generation) = (self.generation.segment, self.generation.generation);
         Place { segment, generation, offset }
+    }
+
+    /// Reads a closing record again for what the scan does not keep.
+    fn particulars(
+        &self,
+        medium: &dyn Medium,
+        found: &FoundClosing,
+    ) -> Result<Particulars, JournalError> {
+        let Generation { segment, generation, .. } = self.generation;
+        let mut bytes = AlignedBuffer::new(found.length as usize);
+        let read = medium.read(segment, u64::from(found.offset), &mut bytes);
+        read.map_err(|error| JournalError::io("reading a damaged instance", &error))?;
+        let header = self.generation.check(found.offset, &bytes).ok();
+        let payload = header.map(|h| &bytes[RECORD_HEADER_LENGTH..][..h.payload_length as usize]);
+        let what = "a closing record reads otherwise the second time";
+        let changed = JournalError::Rot { segment, offset: found.offset, generation, what };
+        payload.and_then(closing::decode).map(|closing| closing.particulars).ok_or(changed)
     }
 
     fn segment(&self, length: u32) -> Segment {
