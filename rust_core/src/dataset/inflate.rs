@@ -7,6 +7,9 @@ use crate::refusal::Refusal;
 
 /// Inflated bytes handed on at once.
 const WINDOW: usize = 32 << 10;
+/// Most bytes after the end that may be a matter of a rule: the checksum and length that end a gzip
+/// file (RFC 1952), which some writers leave there. Beyond, it is something else that follows.
+const TRAILER_MAX: u64 = 8;
 
 /// One raw deflate stream (RFC 1951, no zlib header) and its end.
 pub struct Inflater {
@@ -17,6 +20,8 @@ pub struct Inflater {
     corrupt: bool,
     /// Bytes after the end; one NUL is lawful where the stream has odd length.
     trailing: u64,
+    /// They are not that.
+    trailer: bool,
 }
 
 impl std::fmt::Debug for Inflater {
@@ -28,8 +33,8 @@ impl std::fmt::Debug for Inflater {
 impl Default for Inflater {
     fn default() -> Self {
         let window = vec![0; WINDOW].into_boxed_slice();
-        let (ended, corrupt) = (false, false);
-        Self { stream: Decompress::new(false), window, ended, corrupt, trailing: 0 }
+        let (ended, corrupt, trailer) = (false, false, false);
+        Self { stream: Decompress::new(false), window, ended, corrupt, trailing: 0, trailer }
     }
 }
 
@@ -38,7 +43,7 @@ impl Inflater {
     /// for more.
     ///
     /// # Errors
-    /// [`Framing::DeflateCorrupt`], or [`Framing::DeflateTrailing`] for bytes after the end.
+    /// [`Framing::DeflateCorrupt`], or [`Framing::DeflateTrailing`] for more than a trailer after the end.
     pub fn next(&mut self, input: &mut &[u8]) -> Result<&[u8], Refusal> {
         if self.ended {
             return self.after_end(input);
@@ -65,10 +70,16 @@ impl Inflater {
         let lawful = input.iter().all(|&byte| byte == 0);
         self.trailing += input.len() as u64;
         *input = &[];
-        if !lawful || self.trailing > pad {
+        self.trailer |= !lawful || self.trailing > pad;
+        if self.trailing > TRAILER_MAX {
             return Err(Framing::DeflateTrailing.refuse(None));
         }
         Ok(&[])
+    }
+
+    /// Whether a few bytes follow the end that are not its pad byte.
+    pub fn has_trailer(&self) -> bool {
+        self.trailer
     }
 
     /// Whether the stream came to its end.

@@ -17,6 +17,8 @@ pub struct Observations {
     pub unknown_character_set: Option<u32>,
     /// A captured text that its character set does not decode.
     pub undecodable_text: Option<u32>,
+    /// A few bytes after the end of a deflated data set that are not its pad byte.
+    pub deflate_trailer: bool,
 }
 
 /// The top-level pixels, as far as lengths tell.

@@ -132,6 +132,7 @@ impl Scanner {
         self.update(&[])?;
         if let Some(inflater) = &self.inflater {
             inflater.finish()?;
+            self.record.observations.deflate_trailer = inflater.has_trailer();
         }
         self.walker.finish()?;
         self.record.conclude(&self.walker, self.received)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::rule_set::RuleSet;
 use super::table::{RULES, RuleId, Severity};
 use super::uid::{self, UidReading};
-use super::{date, pixel};
+use super::{date, image_class, pixel};
 use crate::dataset::observation::PixelObservation;
 use crate::dataset::{Scanned, tag};
 use crate::instance::{Identity, Uid};
@@ -105,6 +105,9 @@ pub fn judge(
     agreement(&mut findings, sop_class, sop_instance, request);
     structure(&mut findings, scanned);
     pixels(&mut findings, scanned);
+    let missing = scanned.pixel == PixelObservation::None
+        && sop_class.is_some_and(image_class::requires_pixels);
+    findings.note_if(missing, RuleId::PixelDataMissing, tag::PIXEL_DATA);
     values(&mut findings, scanned);
     let flags = findings.conclude(rules)?;
     match (sop_class, sop_instance, study, series) {
@@ -181,6 +184,9 @@ fn structure(findings: &mut Findings, scanned: &Scanned) {
     findings.note_at(RuleId::ReservedBytes, observed.reserved_bytes);
     findings.note_at(RuleId::CharacterSetUnknown, observed.unknown_character_set);
     findings.note_at(RuleId::TextUndecodable, observed.undecodable_text);
+    if observed.deflate_trailer {
+        findings.note(RuleId::DeflateTrailer, None);
+    }
 }
 
 fn pixels(findings: &mut Findings, scanned: &Scanned) {

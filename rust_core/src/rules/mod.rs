@@ -1,6 +1,7 @@
 //! The content rules: what may be said of a readable data set, and who may forgive what.
 
 pub mod date;
+pub mod image_class;
 pub mod judge;
 pub mod pixel;
 pub mod rule_set;

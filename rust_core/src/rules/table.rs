@@ -115,6 +115,12 @@ rules! {
     OffsetTable "offset-table" 11 refuse CANNOT_UNDERSTAND
         "offset table points past the fragments"
         "Basic and Extended Offset Tables have whole words that point into the fragments (PS3.5 A.4).";
+    PixelDataMissing "pixel-data-missing" 26 refuse CANNOT_UNDERSTAND
+        "image without pixel data"
+        "Instances of an image storage class have pixels (PS3.3 C.7.6.3); one without may be cut short.";
+    DeflateTrailer "deflate-trailer" 25 refuse CANNOT_UNDERSTAND
+        "bytes after the deflated data set"
+        "Nothing but one pad byte follows a deflated data set (PS3.5 A.5); up to 8 bytes are a trailer.";
     TagOrder "tag-order" 12 flag CANNOT_UNDERSTAND
         "elements not in tag order"
         "Elements come in ascending order of tags (PS3.5 7.1).";

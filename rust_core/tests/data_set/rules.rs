@@ -6,8 +6,8 @@ use kuva_core::rules::rule_set::codes_of;
 use kuva_core::rules::{Judged, Preset, RuleSet, Severity, StoreRequest, judge};
 
 use crate::made::{
-    Body, Element, SOP_CLASS, SOP_INSTANCE, encode, fragments, sequence, small, value, with,
-    without,
+    Body, Element, SOP_CLASS, SOP_INSTANCE, deflate, encode, fragments, sequence, small, value,
+    with, without,
 };
 use crate::scan::{scan, scan_chunks};
 
@@ -213,4 +213,92 @@ fn no_comment_holds_a_value() {
     let secret = "1.999999.SECRET";
     let refusal = judged(Preset::Strict, &with(small(), value(0x0020_000D, b"UI", secret)));
     assert!(!refusal.unwrap_err().comment.contains("999999"));
+}
+
+#[test]
+fn an_image_without_pixels_is_refused_and_another_class_needs_none() {
+    let headless = without(small(), 0x7FE0_0010);
+    assert_eq!(refused(&headless), ("pixel-data-missing", 0xC000, Some(0x7FE0_0010)));
+    let kept = judged(Preset::Migration, &headless).unwrap();
+    assert_eq!(codes_of(kept.flags).collect::<Vec<_>>(), ["pixel-data-missing"]);
+    for pixels in [0x7FE0_0008, 0x7FE0_0009] {
+        let floating = with(headless.clone(), value(pixels, b"OF", [0; 48]));
+        assert!(!flags(&floating).contains(&"pixel-data-missing"), "{pixels:x}");
+    }
+    let report = "1.2.840.10008.5.1.4.1.1.88.11";
+    let elements = with(headless, value(0x0008_0016, b"UI", report));
+    let scanned = scan(EXPLICIT, &encode(&elements, EXPLICIT)).unwrap();
+    let request = StoreRequest { sop_class: report, context_abstract_syntax: report, ..REQUEST };
+    assert_eq!(judge(&Preset::Strict.into(), &scanned, &request).unwrap().flags, 0);
+}
+
+#[test]
+fn a_deflate_trailer_is_refused_or_flagged_by_preset() {
+    let bytes = encode(&small(), Encoding::DeflatedLittle);
+    let end = bytes.len() - usize::from(bytes.ends_with(&[0]));
+    let all = [&bytes[..end], b"checksum"].concat();
+    let scanned = scan(Encoding::DeflatedLittle, &all).unwrap();
+    let strict = judge(&Preset::Strict.into(), &scanned, &REQUEST).unwrap_err();
+    assert_eq!((strict.code, strict.offending), ("deflate-trailer", None));
+    let kept = judge(&Preset::Migration.into(), &scanned, &REQUEST).unwrap();
+    assert_eq!(kept.flags, 1 << 25, "bits are stable");
+}
+
+/// What became of a data set cut at `end`: the codes of its flags, or of its refusal.
+fn cut_at(end: usize, bytes: &[u8], encoding: Encoding, encapsulated: bool) -> Result<(), String> {
+    let scanned = scan_chunks(encoding, encapsulated, [&bytes[..end]]).map_err(|r| r.code)?;
+    let judged = judge(&Preset::Strict.into(), &scanned, &REQUEST).map_err(|r| r.code)?;
+    let flags: Vec<_> = codes_of(judged.flags).collect();
+    if flags.is_empty() { Ok(()) } else { Err(flags.join(" ")) }
+}
+
+/// D1: an image cut at every byte, so at every element too, is refused in every encoding.
+#[test]
+fn an_image_cut_anywhere_is_refused_in_every_encoding() {
+    let encapsulated = with(small(), fragments(&[&[], &[1, 2, 3, 4], &[5, 6]]));
+    for (encoding, elements, fragments) in [
+        (Encoding::ExplicitLittle, small(), false),
+        (Encoding::ImplicitLittle, small(), false),
+        (Encoding::ExplicitBig, small(), false),
+        (Encoding::ExplicitLittle, encapsulated, true),
+    ] {
+        let bytes = encode(&elements, encoding);
+        assert_eq!(cut_at(bytes.len(), &bytes, encoding, fragments), Ok(()));
+        for end in 0..bytes.len() {
+            let cut = cut_at(end, &bytes, encoding, fragments);
+            assert!(cut.is_err(), "{encoding:?} cut at {end} of {}", bytes.len());
+        }
+        // The control: a cut between elements is well formed, and only the rules tell.
+        let before_pixels = encode(&without(elements, 0x7FE0_0010), encoding).len();
+        let told = cut_at(before_pixels, &bytes, encoding, fragments);
+        assert_eq!(told, Err("pixel-data-missing".to_owned()));
+    }
+}
+
+#[test]
+fn a_deflated_image_cut_anywhere_is_refused() {
+    let bytes = encode(&small(), Encoding::DeflatedLittle);
+    let end = bytes.len() - usize::from(bytes.ends_with(&[0]));
+    for cut in 0..end {
+        assert!(cut_at(cut, &bytes, Encoding::DeflatedLittle, false).is_err(), "cut at {cut}");
+    }
+    // Cut before it was deflated: the stream is whole, the data set is not.
+    let plain = encode(&small(), EXPLICIT);
+    for end in 0..plain.len() {
+        let bytes = deflate(&plain[..end]);
+        let whole = bytes.len();
+        assert!(cut_at(whole, &bytes, Encoding::DeflatedLittle, false).is_err(), "cut at {end}");
+    }
+}
+
+/// What cannot be told: a data set that ends between two top-level elements, with all that a rule asks for.
+#[test]
+fn what_follows_the_pixels_or_a_report_cut_between_elements_is_the_known_limit() {
+    let trailing = value(0xFFFC_FFFC, b"OB", [0; 8]);
+    let elements = with(small(), trailing);
+    let bytes = encode(&elements, EXPLICIT);
+    let pixels_end = encode(&small(), EXPLICIT).len();
+    let accepted: Vec<usize> =
+        (0..bytes.len()).filter(|end| cut_at(*end, &bytes, EXPLICIT, false).is_ok()).collect();
+    assert_eq!(accepted, [pixels_end], "padding after the pixels is the one thing not missed");
 }

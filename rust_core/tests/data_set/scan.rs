@@ -438,11 +438,34 @@ fn a_deflated_data_set_is_one_whole_stream_and_at_most_its_pad_byte() {
         let outcome = refused(&bytes[..cut]);
         assert!(["deflate-truncated", "data-set-truncated"].contains(&outcome), "{outcome}");
     }
-    assert_eq!(refused(&[&bytes[..], &[0, 0]].concat()), "deflate-trailing");
-    assert_eq!(refused(&[&bytes[..], &bytes[..]].concat()), "deflate-trailing");
-    assert_eq!(refused(&[&bytes[..], b"x"].concat()), "deflate-trailing");
+    for more in [&[0; 9][..], &bytes, b"eight and", &[0; 100]] {
+        assert_eq!(refused(&[&bytes[..end], more].concat()), "deflate-trailing");
+    }
     let cut_inside = encode(&small(), EXPLICIT);
     assert_eq!(refused(&deflate(&cut_inside[..cut_inside.len() - 1])), "data-set-truncated");
+}
+
+#[test]
+fn up_to_eight_bytes_after_a_deflated_data_set_are_observed_however_they_are_cut() {
+    const DEFLATED: Encoding = Encoding::DeflatedLittle;
+    for text in ["1", "12"] {
+        let elements = with(small(), value(0x0010_0020, b"LO", text));
+        let bytes = encode(&elements, DEFLATED);
+        let end = bytes.len() - usize::from(bytes.ends_with(&[0]));
+        for (trailer, observed) in [
+            (&[][..], false),
+            (&[0][..], end % 2 == 0),
+            (b"x", true),
+            (&[0, 0], true),
+            (b"8 bytes!", true),
+            (&[0; 8], true),
+        ] {
+            let all = [&bytes[..end], trailer].concat();
+            let whole = scan(DEFLATED, &all).unwrap();
+            assert_eq!(whole.observations.deflate_trailer, observed, "{trailer:?}");
+            assert_eq!(scan_chunks(DEFLATED, false, all.chunks(1)).unwrap(), whole);
+        }
+    }
 }
 
 #[test]
