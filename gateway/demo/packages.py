@@ -10,6 +10,7 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID
 
 from gateway.demo.material import Description, Expectation, LeftOut, Sample, origin_of, write_sample
 from gateway.demo.part10 import FileMeta, NotPart10Error, read_meta
@@ -19,6 +20,8 @@ _NOT_DICOM = frozenset(
     {".py", ".pyc", ".json", ".txt", ".md", ".dump", ".icc", ".gz", ".crt", ".key", ".ini", ".typed"}
 )
 _TAGS = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"]
+
+_PIXELS = ["PixelData", "FloatPixelData", "DoubleFloatPixelData"]
 
 # What is wrong with these is inside them, where only a strict reader looks (PS3.10 has no checksum). It was
 # found by eye and stands here so that the gateway is held to it; see tests/vectors/README.md.
@@ -69,6 +72,8 @@ def _sample(folder: Path, path: Path, *, name: str, origin: str) -> Sample | Lef
         return LeftOut(name, origin, "names no SOP class or instance, so no C-STORE can name it")
     sample = write_sample(folder, name=name, origin=origin, data_set=data[meta.offset :], what=what)
     expectation, why = _expectation(path.name.removesuffix(".dcm"), said, what)
+    if expectation is Expectation.KEPT and _is_image(what) and not _has_pixels(data):
+        expectation, why = Expectation.REFUSED, "an image whose pixels were taken out"
     return replace(sample, expectation=expectation, why=why)
 
 
@@ -80,6 +85,20 @@ def _said(data: bytes) -> Dataset:
             return dcmread(BytesIO(data), specific_tags=list(_TAGS), stop_before_pixels=True)
         except (InvalidDicomError, EOFError, ValueError, KeyError, AttributeError, NotImplementedError):
             return Dataset()
+
+
+def _is_image(what: Description) -> bool:
+    return "Image Storage" in UID(what.sop_class).name
+
+
+def _has_pixels(data: bytes) -> bool:
+    """Whether pixels are there, or cannot be looked for: a file that breaks off is told by other means."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return any(tag in dcmread(BytesIO(data)) for tag in _PIXELS)
+        except (InvalidDicomError, EOFError, ValueError, KeyError, AttributeError, NotImplementedError):
+            return True
 
 
 def _described(said: Dataset, meta: FileMeta) -> Description:

@@ -63,8 +63,8 @@ def test_two_gibibytes_in_and_out_in_flat_memory(another_gateway: Callable[..., 
         stop.set()
         watcher.join()
     assert received == sent
-    # The block pool is shared by all associations and counts once; it is 64 MiB.
-    assert max(seen) - before < RISE_MAX + (64 << 20), f"{(max(seen) - before) >> 20} MiB more"
+    # With what the association took of the pool that all share: it may have a quarter.
+    assert max(seen) - before < RISE_MAX, f"{(max(seen) - before) >> 20} MiB more"
 
 
 def send(gateway: GatewayProcess, study: str, sop_instance: str) -> int:

@@ -234,5 +234,4 @@ fn read_block(intake: &Arc<Intake>, inbound: &Inbound, reading: &mut Reading, bl
     } else if !reading.study_touched {
         reading.study_touched = intake.touch_early(inbound, reading);
     }
-    inbound.lane.block_done();
 }

@@ -14,10 +14,12 @@ use super::counters::{Counters, count};
 use super::wake::WakeUps;
 use crate::association::Outgoing;
 use crate::command::CommandSet;
+use crate::journal::Holder;
 
-/// Blocks of one association that may wait for its digest at once (8 MiB): one sender with a
-/// 2 GiB instance must not take the whole pool.
-pub const BLOCKS_IN_FLIGHT_MAX: usize = 64;
+/// Blocks that one association may have of the pool at once (16 MiB), whether they are being
+/// filled, hashed or written: a quarter, so that a sender of long instances, or one on whose study
+/// the catalogue is slow, leaves the others theirs. More than the writers take at once many times.
+pub const BLOCKS_HELD_MAX: usize = 128;
 
 enum Output {
     /// Plain socket, nothing of ours waits elsewhere.
@@ -39,6 +41,17 @@ pub struct Lane {
     outgoing: Mutex<Outgoing>,
     wake: Arc<WakeUps>,
     counters: Arc<Counters>,
+}
+
+impl Holder for Lane {
+    fn taken(&self) {
+        self.blocks.fetch_add(1, SeqCst);
+    }
+
+    fn given_back(&self) {
+        self.blocks.fetch_sub(1, SeqCst);
+        self.resume_if_waiting();
+    }
 }
 
 impl Lane {
@@ -103,20 +116,9 @@ impl Lane {
         self.resume_if_waiting();
     }
 
-    /// Whether another block may be given to the digest.
+    /// Whether the association may have another block of the pool.
     pub fn has_room(&self) -> bool {
-        self.blocks.load(SeqCst) < BLOCKS_IN_FLIGHT_MAX
-    }
-
-    /// A block went to the digest.
-    pub fn block_begun(&self) {
-        self.blocks.fetch_add(1, SeqCst);
-    }
-
-    /// A block came back from the digest.
-    pub fn block_done(&self) {
-        self.blocks.fetch_sub(1, SeqCst);
-        self.resume_if_waiting();
+        self.blocks.load(SeqCst) < BLOCKS_HELD_MAX
     }
 
     /// The reader stops until [`WakeUps`] names this association. Ask again for what was missing
@@ -186,6 +188,8 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::*;
+    use crate::journal::BlockPool;
+    use crate::limits::BLOCK_LENGTH;
 
     fn lane() -> (Lane, Arc<WakeUps>) {
         let wake = Arc::new(WakeUps::new().unwrap());
@@ -238,5 +242,26 @@ mod tests {
         lane.begin();
         lane.send(b"nobody hears".to_vec());
         assert!(wake.drain().output.is_empty());
+    }
+
+    #[test]
+    fn an_association_has_its_share_of_the_pool_and_leaves_the_rest() {
+        let pool = BlockPool::new(BLOCK_LENGTH * BLOCKS_HELD_MAX * 4);
+        let ((greedy, wake), (other, _)) = (lane(), lane());
+        let (greedy, other) = (Arc::new(greedy), Arc::new(other));
+        let mut held = Vec::new();
+        while greedy.has_room() {
+            held.push(pool.take_for(greedy.clone()).unwrap().freeze());
+        }
+        assert_eq!(held.len(), BLOCKS_HELD_MAX);
+        assert!(other.has_room() && pool.take_for(other.clone()).is_some());
+        greedy.wait();
+        // A worker is done with it; the writer is not.
+        let written = held[0].clone();
+        held.swap_remove(0);
+        assert!(!greedy.has_room() && wake.drain().resume.is_empty());
+        drop(written);
+        assert!(greedy.has_room());
+        assert_eq!(wake.drain().resume.into_iter().collect::<Vec<_>>(), [3]);
     }
 }

@@ -154,7 +154,8 @@ impl Receiving {
 
     fn room(&mut self, intake: &Intake) -> Option<&mut Block> {
         if self.block.is_none() && self.inbound.lane.has_room() {
-            self.block = intake.journal.pool().take();
+            let lane = Arc::clone(&self.inbound.lane);
+            self.block = intake.journal.pool().take_for(lane);
         }
         self.block.as_mut()
     }
@@ -162,7 +163,6 @@ impl Receiving {
     fn pass_on(&mut self, intake: &Arc<Intake>) {
         let Some(block) = self.block.take().map(Block::freeze) else { return };
         self.inbound.write(intake, &block);
-        self.inbound.lane.block_begun();
         intake.digest.give(&self.inbound, Work::Block(block));
     }
 }

@@ -10,6 +10,15 @@ use crate::limits::BLOCK_LENGTH;
 
 type Wake = Arc<dyn Fn() + Send + Sync>;
 
+/// Whoever a block was taken for: told when its memory is back in the pool, from whatever thread
+/// dropped the last part of it. It counts what it holds.
+pub trait Holder: Send + Sync {
+    /// A block was taken.
+    fn taken(&self);
+    /// A block went back.
+    fn given_back(&self);
+}
+
 struct Store {
     free: VecDeque<AlignedBuffer>,
     allocated: usize,
@@ -46,7 +55,16 @@ impl BlockPool {
                 return None;
             }
         };
-        Some(Block { memory: Some(memory), length: 0, pool: self.clone() })
+        Some(Block { memory: Some(memory), length: 0, pool: self.clone(), holder: None })
+    }
+
+    /// As [`BlockPool::take`]; the holder has the block until its memory is back, whatever it is
+    /// shared with meanwhile.
+    pub fn take_for(&self, holder: Arc<dyn Holder>) -> Option<Block> {
+        let mut block = self.take()?;
+        holder.taken();
+        block.holder = Some(holder);
+        Some(block)
     }
 
     /// Sets what is called, from any thread, when a block comes back after `take` gave none.
@@ -60,12 +78,15 @@ impl BlockPool {
         self.blocks_max - store.allocated + store.free.len()
     }
 
-    fn give_back(&self, memory: AlignedBuffer) {
+    fn give_back(&self, memory: AlignedBuffer, holder: Option<Arc<dyn Holder>>) {
         let wake = {
             let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
             store.free.push_back(memory);
             if std::mem::take(&mut store.exhausted) { store.wake.clone() } else { None }
         };
+        if let Some(holder) = holder {
+            holder.given_back();
+        }
         if let Some(wake) = wake {
             wake();
         }
@@ -77,6 +98,7 @@ pub struct Block {
     memory: Option<AlignedBuffer>,
     length: usize,
     pool: BlockPool,
+    holder: Option<Arc<dyn Holder>>,
 }
 
 impl Block {
@@ -114,15 +136,15 @@ impl Block {
     /// Freezes the payload, so that a writer and a digest worker can share it.
     pub fn freeze(mut self) -> Arc<FilledBlock> {
         let buffer = self.memory.take().map(StampedBuffer::new);
-        let (length, pool) = (self.length, self.pool.clone());
-        Arc::new(FilledBlock { buffer, length, pool, claimed: AtomicBool::new(false) })
+        let (length, pool, holder) = (self.length, self.pool.clone(), self.holder.take());
+        Arc::new(FilledBlock { buffer, length, pool, holder, claimed: AtomicBool::new(false) })
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
         if let Some(memory) = self.memory.take() {
-            self.pool.give_back(memory);
+            self.pool.give_back(memory, self.holder.take());
         }
     }
 }
@@ -132,6 +154,7 @@ pub struct FilledBlock {
     buffer: Option<StampedBuffer>,
     length: usize,
     pool: BlockPool,
+    holder: Option<Arc<dyn Holder>>,
     claimed: AtomicBool,
 }
 
@@ -163,7 +186,7 @@ impl FilledBlock {
 impl Drop for FilledBlock {
     fn drop(&mut self) {
         if let Some(buffer) = self.buffer.take() {
-            self.pool.give_back(buffer.into_memory());
+            self.pool.give_back(buffer.into_memory(), self.holder.take());
         }
     }
 }
@@ -195,6 +218,32 @@ mod tests {
         assert_eq!(woken.load(Ordering::SeqCst), 1);
         drop(first);
         assert_eq!((woken.load(Ordering::SeqCst), pool.available()), (1, 2));
+    }
+
+    struct Share(AtomicUsize);
+
+    impl Holder for Share {
+        fn taken(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+
+        fn given_back(&self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_holder_has_a_block_until_the_last_who_shares_it_is_done() {
+        let (pool, share) = (BlockPool::new(4 * BLOCK_LENGTH), Arc::new(Share(0.into())));
+        let held = || share.0.load(Ordering::SeqCst);
+        let filling = pool.take_for(share.clone()).unwrap();
+        let digested = pool.take_for(share.clone()).unwrap().freeze();
+        let written = digested.clone();
+        assert_eq!(held(), 2);
+        drop(digested);
+        assert_eq!(held(), 2, "it is being written still");
+        drop((written, filling));
+        assert_eq!((held(), pool.available()), (0, 4));
     }
 
     #[test]

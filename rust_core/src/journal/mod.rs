@@ -29,7 +29,7 @@ mod segments;
 mod upload;
 mod writer;
 
-pub use block::{Block, BlockPool, FilledBlock};
+pub use block::{Block, BlockPool, FilledBlock, Holder};
 pub use config::JournalConfig;
 pub use error::JournalError;
 pub use file_medium::FileMedium;

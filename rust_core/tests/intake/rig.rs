@@ -20,7 +20,8 @@ use kuva_core::pdu::{
 };
 use kuva_core::rules::{Preset, RuleSet};
 
-const CLASS: &str = "1.2.840.10008.5.1.4.1.1.7";
+/// Raw Data Storage: needs no pixels.
+const CLASS: &str = "1.2.840.10008.5.1.4.1.1.66";
 const SYNTAX: &str = "1.2.840.10008.1.2.1";
 const NODE: NodeId = NodeId([7; 16]);
 const PATIENCE: Duration = Duration::from_secs(20);

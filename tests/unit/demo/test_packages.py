@@ -35,6 +35,8 @@ def test_what_is_damaged_or_without_uids_must_be_refused(found: list[Sample | Le
     expected = {s.name: s.expectation for s in samples(found)}
     assert expected["pydicom/MR_truncated"] is Expectation.REFUSED
     assert expected["pydicom/JPEGLSNearLossless_08"] is Expectation.REFUSED
+    assert expected["pydicom/chrJapMulti"] is Expectation.REFUSED, "an image without pixels"
+    assert expected["pydicom/reportsi"] is Expectation.KEPT, "a report needs none"
     assert expected["pydicom/CT_small"] is Expectation.KEPT
     assert expected["pydicom/hotiron"] is Expectation.NOT_NEGOTIATED
 
