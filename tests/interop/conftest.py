@@ -31,7 +31,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     absent = [name for name, missing in MISSING.items() if missing]
     terminalreporter.section("foreign peers")
     terminalreporter.write_line(f"installed: {', '.join(there)}")
-    terminalreporter.write_line(f"not installed, so skipped (make interop-peers): {', '.join(absent) or 'none'}")
+    terminalreporter.write_line(
+        f"not installed, so skipped (make interop-peers): {', '.join(absent) or 'none'}"
+    )
 
 
 @pytest.fixture(scope="session")
