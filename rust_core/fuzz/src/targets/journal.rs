@@ -15,7 +15,7 @@ use kuva_core::journal::{
 };
 
 use super::closing_record::particulars;
-use super::journal_image::{SEGMENT_LENGTH, SEGMENTS, disk, image, mend, segments};
+use super::journal_image::{SEGMENT_LENGTH, SEGMENTS, disk, image, mend, segments, without_roster};
 
 const NODE: NodeId = NodeId(*b"node of the fuzz");
 /// Above whatever a seed says; mutations may exceed it, which is an error with a type.
@@ -63,7 +63,13 @@ fn open(medium: &MemoryMedium, epoch: u32) -> Result<(Journal, Recovery), Journa
 
 /// Damage, or settings that contradict the disk: nothing else may come of bytes.
 fn typed(error: &JournalError) -> bool {
-    matches!(error, JournalError::Rot { .. } | JournalError::Config(_) | JournalError::Epoch { .. })
+    matches!(
+        error,
+        JournalError::Rot { .. }
+            | JournalError::Gone { .. }
+            | JournalError::Config(_)
+            | JournalError::Epoch { .. }
+    )
 }
 
 fn verify(journal: &Journal, recovery: &Recovery, forged: bool) {
@@ -131,7 +137,9 @@ fn written(lengths: &[usize], discards: bool, crash: bool) -> Vec<Vec<u8>> {
         drop(journal);
         medium
     };
-    (1..=SEGMENTS).map(|number| medium.contents(number)).collect()
+    let mut segments: Vec<_> = (1..=SEGMENTS).map(|number| medium.contents(number)).collect();
+    segments.iter_mut().for_each(|segment| without_roster(segment));
+    segments
 }
 
 /// Keeps an instance of equal bytes, which an image says shortly.

@@ -4,7 +4,9 @@
 //! and the bytes, which are written so often one behind the other. What leaves the segment is cut.
 
 use kuva_core::journal::memory_medium::MemoryMedium;
-use kuva_core::journal::record::{FIRST_RECORD_OFFSET, Header, RECORD_HEADER_LENGTH, whole};
+use kuva_core::journal::record::{
+    FIRST_RECORD_OFFSET, FORMAT_VERSION_WITHOUT_ROSTER, Header, RECORD_HEADER_LENGTH, whole,
+};
 use kuva_core::journal::{Faults, Medium, WriteMode};
 use kuva_core::limits::{BLOCK_LENGTH, JOURNAL_ALIGNMENT};
 
@@ -64,6 +66,18 @@ pub fn mend(segment: &mut [u8]) {
             let mended = header.encode(payload);
             segment[at..at + RECORD_HEADER_LENGTH].copy_from_slice(&mended);
         }
+    }
+}
+
+/// Has the segment's headers say that no roster was kept yet, as an image has none: else recovery
+/// would stop for that alone, and look no further.
+pub fn without_roster(segment: &mut [u8]) {
+    for at in [0, JOURNAL_ALIGNMENT] {
+        let Some(header) = Header::parse(&segment[at..]) else { continue };
+        let end = RECORD_HEADER_LENGTH + header.payload_length as usize;
+        let Some(payload) = segment[at..].get(RECORD_HEADER_LENGTH..end) else { continue };
+        let older = Header { version: FORMAT_VERSION_WITHOUT_ROSTER, ..header }.encode(payload);
+        segment[at..at + RECORD_HEADER_LENGTH].copy_from_slice(&older);
     }
 }
 
