@@ -33,5 +33,6 @@ def test_the_demo_plays_to_its_end_and_everything_is_as_promised() -> None:
     assert [act["title"] for act in said["acts"]] == ACTS
     assert [act["findings"] for act in said["acts"]] == [[]] * len(ACTS)
     by_title = {act["title"]: act for act in said["acts"]}
-    assert by_title["fetch back"]["instances"] > 150
+    # Images that packages carry without their pixels are refused, and not among them.
+    assert by_title["fetch back"]["instances"] > 140
     assert by_title["crash and recovery"]["instances"] == 600
