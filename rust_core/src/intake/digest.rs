@@ -151,6 +151,14 @@ impl DigestPool {
         }
     }
 
+    /// Give one instance's mailbox some work, and do it on this thread: for what takes less time
+    /// than waking a worker does.
+    pub fn give_here(&self, intake: &Arc<Intake>, inbound: Arc<Inbound>, work: Work) {
+        if inbound.mailbox.put(work) {
+            self.attend(intake, Job::Turn(inbound));
+        }
+    }
+
     /// Settle as failed what nobody will settle any more. Takes no other lock.
     pub fn settle_lost(&self, ticket: Ticket, inbound: Arc<Inbound>) {
         self.enqueue(Job::Lost(ticket, inbound));
@@ -192,15 +200,19 @@ impl DigestPool {
 
     fn serve(&self, intake: &Arc<Intake>) {
         while let Some(job) = self.wait_for_one() {
-            let inbound = match &job {
-                Job::Turn(inbound) | Job::Lost(_, inbound) => Arc::clone(inbound),
-            };
-            if catch_unwind(AssertUnwindSafe(|| self.work(intake, job))).is_err() {
-                // A defect of ours costs one instance its place, never the node its worker. The
-                // mailbox stays shut: its reading was lost, so nothing more will come of it. Its
-                // ticket, if it had one, was let go on the way here, and settles itself.
-                intake.refuse(&inbound, &lost());
-            }
+            self.attend(intake, job);
+        }
+    }
+
+    fn attend(&self, intake: &Arc<Intake>, job: Job) {
+        let inbound = match &job {
+            Job::Turn(inbound) | Job::Lost(_, inbound) => Arc::clone(inbound),
+        };
+        if catch_unwind(AssertUnwindSafe(|| self.work(intake, job))).is_err() {
+            // A defect of ours costs one instance its place, never the node its worker. The
+            // mailbox stays shut: its reading was lost, so nothing more will come of it. Its
+            // ticket, if it had one, was let go on the way here, and settles itself.
+            intake.refuse(&inbound, &lost());
         }
     }
 

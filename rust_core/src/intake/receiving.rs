@@ -13,9 +13,14 @@ use super::digest::{Mailbox, Work};
 use super::lane::Lane;
 use super::node::Intake;
 use crate::command::{CommandSet, build};
+use crate::dataset::{Encoding, encoding_of};
 use crate::instance::Uid;
 use crate::journal::{Block, FilledBlock, JournalError, Tail, Upload};
 use crate::refusal::{OUT_OF_RESOURCES, Refusal};
+
+/// Longest data set that the event loop's thread hashes and scans itself, bytes: some tens of
+/// microseconds, as much as it costs to wake a worker.
+const QUICK_LENGTH_MAX: usize = 16 << 10;
 
 /// What the C-STORE-RQ and its presentation context say.
 #[derive(Clone, Debug)]
@@ -95,6 +100,8 @@ impl Inbound {
 pub struct Receiving {
     inbound: Arc<Inbound>,
     block: Option<Block>,
+    /// Whether blocks went to the journal and the digest before.
+    passed_on: bool,
 }
 
 impl Receiving {
@@ -116,7 +123,7 @@ impl Receiving {
         let (upload, spoiled, answered) = (Mutex::new(upload), false.into(), false.into());
         let inbound =
             Inbound { request, admission, lane, upload, unkept, spoiled, mailbox, answered };
-        Self { inbound: Arc::new(inbound), block: None }
+        Self { inbound: Arc::new(inbound), block: None, passed_on: false }
     }
 
     /// Take as many bytes as there is room for; returns how many. Fewer than given means: no block
@@ -142,7 +149,19 @@ impl Receiving {
     /// The last fragment is here: the digest concludes.
     pub fn finish(mut self, intake: &Arc<Intake>) {
         let tail = self.block.take().map_or(Tail::Empty, |block| Tail::Block(block.freeze()));
-        intake.digest.give(&self.inbound, Work::Tail(tail));
+        let work = Work::Tail(tail);
+        match self.is_quick(&work) {
+            true => intake.digest.give_here(intake, self.inbound, work),
+            false => intake.digest.give(&self.inbound, work),
+        }
+    }
+
+    /// A short data set is hashed and scanned sooner than a worker wakes. What is deflated may be long.
+    fn is_quick(&self, work: &Work) -> bool {
+        let Work::Tail(tail) = work else { return false };
+        let deflated = encoding_of(&self.inbound.request.transfer_syntax)
+            .is_none_or(|encoding| encoding == Encoding::DeflatedLittle);
+        !self.passed_on && !deflated && tail.as_bytes().len() <= QUICK_LENGTH_MAX
     }
 
     /// The association ended in the middle: nothing stays behind.
@@ -162,6 +181,7 @@ impl Receiving {
 
     fn pass_on(&mut self, intake: &Arc<Intake>) {
         let Some(block) = self.block.take().map(Block::freeze) else { return };
+        self.passed_on = true;
         self.inbound.write(intake, &block);
         intake.digest.give(&self.inbound, Work::Block(block));
     }

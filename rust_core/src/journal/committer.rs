@@ -92,6 +92,8 @@ pub(super) struct Commit {
     pub(super) node: NodeId,
     pub(super) next_position: u64,
     pub(super) voiding: VecDeque<Voiding>,
+    /// Where groups are put together; kept, for new memory would be zeroed and mapped for each.
+    pub(super) memory: AlignedBuffer,
 }
 
 impl Committer {
@@ -229,11 +231,14 @@ impl Commit {
     }
 
     /// Writes the records of the group that fit behind each other.
-    fn write(&self, group: &VecDeque<Pending>) -> Result<Region, JournalError> {
+    fn write(&mut self, group: &VecDeque<Pending>) -> Result<Region, JournalError> {
         let lengths: Vec<u32> =
             group.iter().map(|pending| record_length(pending.payload.len()) as u32).collect();
         let region = self.log.allocate(Purpose::Decision, &lengths)?;
-        let mut bytes = AlignedBuffer::new(region.length as usize);
+        if self.memory.len() < region.length as usize {
+            self.memory = AlignedBuffer::new(region.length as usize);
+        }
+        let bytes = &mut self.memory[..region.length as usize];
         let mut at = 0;
         for (pending, length) in group.iter().zip(&lengths).take(region.records) {
             let payload = &pending.payload;
@@ -242,10 +247,12 @@ impl Commit {
             header.upload = pending.upload;
             let record = &mut bytes[at..at + *length as usize];
             record[..RECORD_HEADER_LENGTH].copy_from_slice(&header.encode(payload));
-            record[RECORD_HEADER_LENGTH..][..payload.len()].copy_from_slice(payload);
+            let (body, padding) = record[RECORD_HEADER_LENGTH..].split_at_mut(payload.len());
+            body.copy_from_slice(payload);
+            padding.fill(0);
             at += *length as usize;
         }
-        self.log.write(region, &[&bytes], true).map(|()| region)
+        self.log.write(region, &[bytes], true).map(|()| region)
     }
 
     fn durable(&mut self, group: &mut VecDeque<Pending>, region: Region) {

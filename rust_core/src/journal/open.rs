@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
+use super::aligned::AlignedBuffer;
 use super::block::{BlockPool, FilledBlock};
 use super::closing::Extent;
 use super::committer::{Commit, Committer, Request};
@@ -23,6 +24,7 @@ use super::segments::{Room, SegmentTable};
 use super::upload::{Close, Done, Tail, Turn, UploadState};
 use super::writer::{Job, Writers};
 use crate::instance::{NodeId, Particulars, ReceiveId, Verdict};
+use crate::limits::JOURNAL_ALIGNMENT;
 
 /// Whether the journal takes instances.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -312,7 +314,8 @@ impl Parts {
         }
         let Self { log, committer, index, .. } = self.clone();
         let (node, voiding) = (config.node, VecDeque::new());
-        let mut commit = Commit { log, index, node, next_position: 1, voiding };
+        let memory = AlignedBuffer::new(JOURNAL_ALIGNMENT);
+        let mut commit = Commit { log, index, node, next_position: 1, voiding, memory };
         let life = move || committer.run(&mut commit);
         threads.committer = Some(spawn("journal-committer", self.log.clone(), life)?);
         let life = move || preparer.run();
