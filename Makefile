@@ -10,8 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 ENVIRONMENT := $(VENV)/.environment
 EXTENSION := $(VENV)/.extension
+LOAD := target/release/kuva-load
 LOCKS := requirements/runtime.txt requirements/development.txt
-RUST := Cargo.toml Cargo.lock $(shell find rust_core \( -name '*.rs' -o -name Cargo.toml \) -not -path '*/target/*' -not -path '*/tests/*' -not -path '*/benches/*' -not -path '*/fuzz/*')
+RUST := Cargo.toml Cargo.lock $(shell find rust_core \( -name '*.rs' -o -name Cargo.toml \) -not -path '*/target/*' -not -path '*/tests/*' -not -path '*/benches/*' -not -path '*/fuzz/*' -not -path '*/load/*')
 PIP := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv
 
 # Both cargo and maturin build for this interpreter, or each would undo the other's build cache.
@@ -56,6 +57,16 @@ demo: $(EXTENSION)  ## start everything, send, fetch back, break it, compare (un
 serve: $(EXTENSION)  ## run the gateway with embedded PostgreSQL on loopback (ARGS='--config kuva.toml')
 	@$(BIN)/kuva serve $(ARGS)
 
+$(LOAD): $(ENVIRONMENT) $(RUST) $(wildcard rust_core/load/Cargo.toml rust_core/load/src/*.rs)
+	$(call step,release build of the load generator)
+	@cargo build --locked --release --quiet --package kuva-load
+	@touch $@
+
+.PHONY: bench
+bench: $(EXTENSION) $(LOAD)  ## measure beside DCMTK and Orthanc, installed where possible (ARGS=--quick: 3 minutes)
+	@scripts/bench-peers
+	@$(BIN)/kuva bench $(ARGS)
+
 # --- checking it --------------------------------------------------------------------------------
 
 .PHONY: test
@@ -86,7 +97,7 @@ lint-rust: $(ENVIRONMENT)
 .PHONY: test-rust
 test-rust: $(ENVIRONMENT)
 	$(call step,cargo test)
-	@cargo test --locked --package kuva-core --package kuva-fuzz
+	@cargo test --locked --package kuva-core --package kuva-fuzz --package kuva-load
 
 .PHONY: test-python
 test-python: $(EXTENSION)

@@ -3,6 +3,7 @@
 import typer
 
 from gateway.cli import ae, config, incident, journal, schema, study
+from gateway.cli.bench import bench
 from gateway.cli.send import send
 from gateway.cli.serve import serve
 
@@ -16,6 +17,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(send)
+app.command()(bench)
 for name, family in (
     ("study", study), ("incident", incident), ("journal", journal), ("ae", ae), ("config", config),
     ("schema", schema),

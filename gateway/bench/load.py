@@ -1,0 +1,162 @@
+"""The load generator's process: `kuva-load`, spoken to in JSON lines."""
+
+import json
+import queue
+import subprocess
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from gateway.bench.failure import BenchError, RunFailedError
+from gateway.bench.made import MARKS, Made
+from gateway.bench.usage import cpu_seconds
+from gateway.bench.workload import Workload
+
+ANSWER_SECONDS_MAX = 30.0
+PDU_LENGTH_MAX = 131_072
+_STANDING_SECONDS_MAX = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom to send to."""
+
+    host: str
+    port: int
+    called: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came of a load."""
+
+    seconds: float
+    stored: int
+    length: int
+    """Bytes of data sets answered with success."""
+    latencies: tuple[int, ...]
+    """Microseconds, of all answers."""
+    problems: tuple[str, ...]
+
+
+class Load:
+    """One load: stands ready when made, runs once, and lets go of its associations when closed."""
+
+    def __init__(self, program: Path, plan: dict[str, Any]) -> None:
+        try:
+            self._process = subprocess.Popen(
+                [str(program)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        except OSError as error:
+            raise BenchError(f"{program}: {error.strerror}; 'make bench' builds it") from None
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, name="load", daemon=True)
+        self._reader.start()
+        self._patience = plan["seconds_max"] + plan["answer_seconds_max"] * plan["window"] + 30.0
+        self.standing: dict[str, Any] = self._ask(json.dumps(plan), _STANDING_SECONDS_MAX)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join()
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Of the generator so far."""
+        return cpu_seconds(self._process.pid)
+
+    def run(self) -> Answered:
+        """Starts the clock. Raises `RunFailedError`."""
+        return answered(self._ask("go", self._patience))
+
+    def _ask(self, line: str, seconds: float) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+            said = self._lines.get(timeout=seconds)
+        except (BrokenPipeError, queue.Empty):
+            said = ""
+        if not said:
+            self._process.kill()
+            assert self._process.stderr is not None
+            complaint = self._process.stderr.read().strip()
+            raise RunFailedError(complaint or f"the load generator did nothing for {seconds:.0f} s")
+        found: dict[str, Any] = json.loads(said)
+        return found
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put("")
+
+
+def plan_of(
+    workload: Workload,
+    made: Sequence[Made],
+    target: Target,
+    *,
+    associations: int,
+    window: int,
+    seconds_max: float,
+    warm_bytes: int,
+    uid_prefix: str,
+) -> dict[str, Any]:
+    """As `rust_core/load/src/plan.rs` wants it."""
+    return {
+        "host": target.host, "port": target.port, "called": target.called, "calling": "KUVALOAD",
+        "associations": associations, "window": window, "pdu_length_max": PDU_LENGTH_MAX,
+        "instances_each": max(1, workload.instances // associations), "seconds_max": seconds_max,
+        "answer_seconds_max": ANSWER_SECONDS_MAX, "warm_bytes": warm_bytes,
+        "per_study": workload.per_study, "series": workload.series, "uid_prefix": uid_prefix, "marks": MARKS,
+        "templates": [
+            {
+                "path": str(one.path), "sop_class": one.sop_class,
+                "transfer_syntax": workload.transfer_syntax,
+            }
+            for one in made
+        ],
+    }  # fmt: skip
+
+
+def answered(report: dict[str, Any]) -> Answered:
+    """From the generator's report: whatever is not success is a problem, so is a broken association."""
+    associations = report["associations"]
+    latencies = tuple(value for one in associations for value in one["latencies"])
+    statuses: dict[str, int] = {}
+    for one in associations:
+        for status, count in one["statuses"].items():
+            statuses[status] = statuses.get(status, 0) + count
+    stored = statuses.pop("0000", 0)
+    return Answered(
+        seconds=report["seconds"], stored=stored, length=sum(one["stored_bytes"] for one in associations),
+        latencies=latencies, problems=tuple(_problems(associations, statuses)),
+    )  # fmt: skip
+
+
+def _problems(associations: list[dict[str, Any]], refused: dict[str, int]) -> Iterable[str]:
+    for status, count in sorted(refused.items()):
+        comments = {r["comment"] for one in associations for r in one["refusals"] if r["status"] == status}
+        why = "; ".join(sorted(filter(None, comments)))
+        yield f"{count} answered {status}H" + (f" ({why})" if why else "")
+    for one in associations:
+        if one["trouble"]:
+            yield f"an association ended: {one['trouble']}"
+        unanswered = one["sent"] - len(one["latencies"])
+        if unanswered:
+            yield f"{unanswered} never answered"
