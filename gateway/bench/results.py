@@ -196,6 +196,25 @@ def cells(row: Row) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+HEADINGS_SHORT = (
+    "workload", "peer", "MB/s", "instances/s", "p50 ms", "p99 ms", "CPU ms/inst", "RSS MB",
+    "ours over theirs",
+)  # fmt: skip
+
+
+def cells_short(row: Row) -> tuple[str, ...]:
+    """A row as text, below `HEADINGS_SHORT`: medians, and of the ratio its spread too."""
+    return (
+        f"{row.case[0]} x{row.case[1]}", row.peer, _median(row.megabytes), _median(row.instances),
+        _median(row.p50, ".2f"), _median(row.p99, ".2f"), _median(row.cpu_per_instance, ".3f"),
+        _median(row.resident_peak, ".0f", 1e-6), figure(row.ratio, ".2f"),
+    )  # fmt: skip
+
+
+def _median(value: Spread | None, form: str = ",.0f", scale: float = 1.0) -> str:
+    return "-" if value is None else format(value.median * scale, form)
+
+
 def bar_words(one: Judged) -> tuple[str, str, str]:
     """(what, measured, met or not) for people."""
     bar = one.bar
@@ -213,6 +232,7 @@ def as_markdown(results: Results, stem: str) -> str:
     if results.series.failed:
         parts.append("**Runs failed; their figures are left out:**\n\n" + "\n".join(_failures(results)))
     parts.append(_table(HEADINGS, [cells(row) for row in rows(results)], flush_right=3))
+    parts.append(f"![megabytes a second]({stem}.svg)")
     judged = [bar_words(one) for one in results.judged()]
     if judged:
         parts.append("## Bars\n\n" + _table(("bar", "measured", ""), judged))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gateway.bench import machine, results
+from gateway.bench import machine, plot, results
 from gateway.bench.failure import BenchError
 from gateway.bench.figures import Run
 from gateway.bench.kit import Kit, chosen, load_kit
@@ -93,7 +93,7 @@ def bench(
         configurations = [Configuration(peer, *case) for case in cases for peer in measured]
         asked = _Asked(name or "part", skipped, window, json)
         shown = _measured(kit, folder or _default_folder(), configurations, extent, asked, keep=keep)
-        written = results.write(shown, kit.results) if name else []
+        written = _written(shown, kit.results) if name else []
     if json:
         print_json(results.as_json(shown))
     else:
@@ -227,16 +227,22 @@ def _notes(stores: Stores, asked: _Asked) -> Iterable[str]:
         yield f"Asynchronous window of {asked.window}, where the peer agrees."
 
 
+def _written(shown: Results, folder: Path) -> list[Path]:
+    """The results, and a picture of them where pygal is installed."""
+    written = results.write(shown, folder)
+    picture = folder / f"{results.file_stem(shown)}.svg"
+    return [*written, picture] if plot.draw(shown, picture) else written
+
+
 def _tell(shown: Results, written: list[Path]) -> None:
     for note in shown.remarks:
         output.print(note, markup=False, style="yellow", soft_wrap=True)
     for name, why in shown.skipped.items():
         output.print(f"skipped: {name}: {why}", markup=False, style="yellow")
-    headings = results.HEADINGS
-    made = table(headings[0], headings[2], *(f">{heading}" for heading in headings[3:]))
+    first, second, *numbers = results.HEADINGS_SHORT
+    made = table(first, second, *(f">{heading}" for heading in numbers))
     for row in results.rows(shown):
-        case, number, *rest = results.cells(row)
-        made.add_row(f"{case} x{number}", *rest)
+        made.add_row(*results.cells_short(row))
     output.print(made)
     output.print(
         f"median (least-most) of {shown.series.repetitions} repetitions, {shown.series.seconds:.0f} s"
