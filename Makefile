@@ -11,6 +11,8 @@ BIN := $(VENV)/bin
 ENVIRONMENT := $(VENV)/.environment
 EXTENSION := $(VENV)/.extension
 LOAD := target/release/kuva-load
+FLAME := target/tools/bin/inferno-flamegraph
+INFERNO := 0.12.8
 LOCKS := requirements/runtime.txt requirements/development.txt
 RUST := Cargo.toml Cargo.lock $(shell find rust_core \( -name '*.rs' -o -name Cargo.toml \) -not -path '*/target/*' -not -path '*/tests/*' -not -path '*/benches/*' -not -path '*/fuzz/*' -not -path '*/load/*')
 PIP := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv
@@ -67,6 +69,15 @@ bench: $(EXTENSION) $(LOAD)  ## measure beside DCMTK and Orthanc, installed wher
 	@scripts/bench-peers
 	@$(BIN)/kuva bench $(ARGS)
 
+$(FLAME): $(ENVIRONMENT)
+	$(call step,inferno, which draws flame graphs)
+	@cargo install inferno --version $(INFERNO) --locked --quiet --root target/tools --bin inferno-collapse-perf --bin inferno-flamegraph
+	@touch $@
+
+.PHONY: profile
+profile: $(EXTENSION) $(LOAD) $(FLAME)  ## flame graphs of the gateway under load, into benchmarks/results (needs perf)
+	@$(BIN)/kuva flame $(ARGS)
+
 # --- checking it --------------------------------------------------------------------------------
 
 .PHONY: test
@@ -100,7 +111,7 @@ test-rust: $(ENVIRONMENT)
 	@cargo test --locked --package kuva-core --package kuva-fuzz --package kuva-load
 
 .PHONY: test-python
-test-python: $(EXTENSION)
+test-python: $(EXTENSION) $(LOAD)
 	$(call step,pytest)
 	@$(BIN)/pytest $(ARGS)
 

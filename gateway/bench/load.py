@@ -1,5 +1,6 @@
 """The load generator's process: `kuva-load`, spoken to in JSON lines."""
 
+import contextlib
 import json
 import queue
 import subprocess
@@ -17,6 +18,7 @@ from gateway.bench.workload import Workload
 ANSWER_SECONDS_MAX = 30.0
 PDU_LENGTH_MAX = 131_072
 _STANDING_SECONDS_MAX = 60.0
+_RELEASE_SECONDS_MAX = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +61,33 @@ class Load:
         self._reader = threading.Thread(target=self._read, name="load", daemon=True)
         self._reader.start()
         self._patience = plan["seconds_max"] + plan["answer_seconds_max"] * plan["window"] + 30.0
-        self.standing: dict[str, Any] = self._ask(json.dumps(plan), _STANDING_SECONDS_MAX)
+        try:
+            self.standing: dict[str, Any] = self._ask(json.dumps(plan), _STANDING_SECONDS_MAX)
+        except RunFailedError:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        self.close()
+
+    def close(self) -> None:
+        """Lets it release its associations."""
+        pipes = self._process.stdin, self._process.stdout, self._process.stderr
+        with contextlib.suppress(BrokenPipeError):
+            if self._process.stdin is not None:
+                self._process.stdin.close()
         try:
-            self._process.wait(10)
+            self._process.wait(_RELEASE_SECONDS_MAX)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         self._reader.join()
+        for pipe in pipes[1:]:
+            if pipe is not None:
+                pipe.close()
 
     @property
     def cpu_seconds(self) -> float:

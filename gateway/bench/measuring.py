@@ -4,7 +4,8 @@ import contextlib
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,9 +37,19 @@ class Configuration:
 class Bench:
     """Runs, one after the other, in one work folder."""
 
-    def __init__(self, stores: Stores, load: Path, *, seconds_max: float, window: int = 1) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        load: Path,
+        *,
+        seconds_max: float,
+        window: int = 1,
+        beside: Callable[[int], AbstractContextManager[None]] | None = None,
+    ) -> None:
+        """`beside`, given the server's process id, is entered before the clock starts (a profiler)."""
         self._stores, self._load = stores, load
         self._seconds_max, self._window = seconds_max, window
+        self._beside = beside or (lambda _: contextlib.nullcontext())
         self._random = random.Random()  # noqa: S311 - UIDs that differ, not secrets
         self._made: dict[str, list[Made]] = {}
         self._catalogues: dict[str, Path] = {}
@@ -95,7 +106,7 @@ class Bench:
             window=self._window, seconds_max=self._seconds_max,
             warm_bytes=_warm_bytes(self._length(what.workload)), uid_prefix=new_prefix(self._random),
         )  # fmt: skip
-        with Load(self._load, plan) as load:
+        with Load(self._load, plan) as load, self._beside(server.pid):
             clock = _Clock(server.pid, load)
             with usage.Sampler(server.pid) as memory:
                 answered = load.run()

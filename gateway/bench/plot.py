@@ -23,9 +23,9 @@ def draw(results: Results, path: Path) -> bool:
         font_family="sans-serif",
     )  # fmt: skip
     chart = pygal.Bar(
-        title=_title(results), y_title="MB/s, logarithmic", logarithmic=True, zero=1, range=(1, _ceiling(results)),
-        print_values=True, value_formatter=_words, legend_at_bottom=True, show_minor_y_labels=False,
-        width=1000, height=520, style=style, js=(),
+        title=_title(results), y_title="MB/s, logarithmic", logarithmic=True, zero=1,
+        range=(1, _ceiling(results)), print_values=True, value_formatter=_words, legend_at_bottom=True,
+        show_minor_y_labels=False, width=1000, height=520, style=style, js=(),
     )  # fmt: skip
     chart.x_labels = [f"{name} x{number}" for name, number in results.cases]
     for peer, said in results.peers.items():

@@ -86,13 +86,11 @@ def bench(
     name = what or (None if partial else "quick" if quick else "full")
     with plain_errors():
         kit = load_kit(peers=peer_folder)
-        measured, skipped = _peers(kit, _names(peers), against)
-        cases = _cases(
-            kit, _names(workload), [_number(text) for text in _names(associations)], bars_only=quick
-        )
+        measured, skipped = _peers(kit, names(peers), against)
+        cases = _cases(kit, names(workload), [number(text) for text in names(associations)], bars_only=quick)
         configurations = [Configuration(peer, *case) for case in cases for peer in measured]
         asked = _Asked(name or "part", skipped, window, json)
-        shown = _measured(kit, folder or _default_folder(), configurations, extent, asked, keep=keep)
+        shown = _measured(kit, folder or default_folder(), configurations, extent, asked, keep=keep)
         written = _written(shown, kit.results) if name else []
     if json:
         print_json(results.as_json(shown))
@@ -198,17 +196,19 @@ def _cases(
     ]
 
 
-def _names(text: str) -> list[str]:
+def names(text: str) -> list[str]:
+    """Of a list with commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
+    """Of associations. Raises `BenchError`."""
     if not text.isdecimal() or not 1 <= int(text) <= 64:
         raise BenchError(f"--associations {text}: write numbers from 1 to 64, like 1,4")
     return int(text)
 
 
-def _default_folder() -> Path:
+def default_folder() -> Path:
     """Below /var/tmp: on a disk, where the temporary folder may be memory."""
     lasting = Path("/var/tmp")  # noqa: S108 - a folder of our own is made in it
     return (lasting if lasting.is_dir() else Path(tempfile.gettempdir())) / "kuva-bench"

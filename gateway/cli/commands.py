@@ -4,6 +4,7 @@ import typer
 
 from gateway.cli import ae, config, incident, journal, schema, study
 from gateway.cli.bench import bench
+from gateway.cli.flame import flame
 from gateway.cli.send import send
 from gateway.cli.serve import serve
 
@@ -18,6 +19,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(send)
 app.command()(bench)
+app.command()(flame)
 for name, family in (
     ("study", study), ("incident", incident), ("journal", journal), ("ae", ae), ("config", config),
     ("schema", schema),
