@@ -80,26 +80,65 @@ def _data_set(template: Template, source: random.Random) -> Dataset:
 
 
 def _every_instance(template: Template) -> dict[str, object]:
+    """What instances of all kinds carry, about as many elements as modalities send."""
     return {
-        "SpecificCharacterSet": "ISO_IR 192", "SOPClassUID": template.sop_class,
-        "SOPInstanceUID": MARKS["sop_instance"], "StudyDate": "20260115", "ContentDate": "20260115",
-        "StudyTime": "101500", "ContentTime": "101500", "AccessionNumber": "BENCH",
-        "Modality": template.modality, "Manufacturer": "Kuvavaranto", "InstitutionName": "Bench",
-        "ReferringPhysicianName": "", "StudyDescription": "Load", "SeriesDescription": "Load",
-        "PatientName": "Load^Bench", "PatientID": "BENCH-1", "PatientBirthDate": "19700101",
-        "PatientSex": "O", "StudyInstanceUID": MARKS["study"], "SeriesInstanceUID": MARKS["series"],
-        "StudyID": "1", "SeriesNumber": 1, "InstanceNumber": MARKS["number"],
+        "SpecificCharacterSet": "ISO_IR 192", "InstanceCreationDate": "20260115",
+        "InstanceCreationTime": "101512.345", "SOPClassUID": template.sop_class,
+        "SOPInstanceUID": MARKS["sop_instance"], "StudyDate": "20260115", "SeriesDate": "20260115",
+        "ContentDate": "20260115", "StudyTime": "101500", "SeriesTime": "101505", "ContentTime": "101512",
+        "AccessionNumber": "BENCH", "Modality": template.modality, "Manufacturer": "Kuvavaranto",
+        "InstitutionName": "Bench Hospital", "InstitutionAddress": "Testikatu 1, Helsinki",
+        "ReferringPhysicianName": "Referrer^Bench", "StationName": "BENCH01",
+        "ProcedureCodeSequence": [_code("BENCH", "99KUVA", "Load of the bench")],
+        "StudyDescription": "Load of the bench", "SeriesDescription": "Load of the bench, axial, 1 mm",
+        "InstitutionalDepartmentName": "Imaging", "PerformingPhysicianName": "Performer^Bench",
+        "OperatorsName": "Operator^Bench", "ManufacturerModelName": "kuva-load",
+        "ReferencedStudySequence": [_referenced("1.2.840.10008.3.1.2.3.1")],
+        "ReferencedPerformedProcedureStepSequence": [_referenced("1.2.840.10008.3.1.2.3.3")],
+        "PatientName": "Load^Bench", "PatientID": "BENCH-1", "IssuerOfPatientID": "BENCH",
+        "PatientBirthDate": "19700101", "PatientSex": "O", "PatientAge": "056Y", "PatientSize": "1.75",
+        "PatientWeight": "75", "PatientComments": "made by a program, of no patient",
+        "DeviceSerialNumber": "000001", "SoftwareVersions": ["1.0", "bench"], "ProtocolName": "bench",
+        "StudyInstanceUID": MARKS["study"], "SeriesInstanceUID": MARKS["series"], "StudyID": "1",
+        "SeriesNumber": 1, "AcquisitionNumber": 1, "InstanceNumber": MARKS["number"],
+        "RequestAttributesSequence": [_requested()], "PerformedProcedureStepStartDate": "20260115",
+        "PerformedProcedureStepStartTime": "101400", "PerformedProcedureStepID": "BENCH-STEP",
+        "PerformedProcedureStepDescription": "Load of the bench",
     }  # fmt: skip
+
+
+def _referenced(sop_class: str) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, "2.25.1"
+    return item
+
+
+def _requested() -> Dataset:
+    item = Dataset()
+    item.RequestedProcedureDescription, item.RequestedProcedureID = "Load of the bench", "BENCH-RP"
+    item.ScheduledProcedureStepDescription, item.ScheduledProcedureStepID = "Load of the bench", "BENCH-SPS"
+    item.ScheduledProtocolCodeSequence = [_code("BENCH", "99KUVA", "Load of the bench")]
+    return item
 
 
 def _write_image(data_set: Dataset, template: Template, source: random.Random) -> None:
     for keyword, value in {
-        "ImageType": ["ORIGINAL", "PRIMARY"], "SliceThickness": "1.0", "PixelSpacing": ["0.7", "0.7"],
+        "ImageType": ["ORIGINAL", "PRIMARY"], "AcquisitionDate": "20260115", "AcquisitionTime": "101511.9",
+        "BodyPartExamined": "CHEST", "KVP": "120", "DataCollectionDiameter": "500",
+        "SpacingBetweenSlices": "1.0", "ReconstructionDiameter": "360", "DistanceSourceToDetector": "1085.6",
+        "DistanceSourceToPatient": "595", "GantryDetectorTilt": "0", "TableHeight": "151.5",
+        "RotationDirection": "CW", "ExposureTime": "500", "XRayTubeCurrent": "210", "Exposure": "105",
+        "FilterType": "0", "GeneratorPower": "42", "FocalSpots": "1.2", "ConvolutionKernel": "B30f",
+        "PatientPosition": "HFS", "FrameOfReferenceUID": "2.25.2", "PositionReferenceIndicator": "SN",
+        "SliceLocation": "-120.5", "ImageComments": "noise", "SliceThickness": "1.0",
+        "PixelSpacing": ["0.7", "0.7"],
         "ImagePositionPatient": ["0", "0", "0"], "ImageOrientationPatient": ["1", "0", "0", "0", "1", "0"],
         "SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "Rows": template.rows,
         "Columns": template.columns, "BitsAllocated": 16, "BitsStored": template.bits_stored,
         "HighBit": template.bits_stored - 1, "PixelRepresentation": 0, "RescaleIntercept": "-1024",
-        "RescaleSlope": "1", "WindowCenter": "40", "WindowWidth": "400",
+        "RescaleSlope": "1", "WindowCenter": ["40", "-600"],
+        "WindowWidth": ["400", "1500"], "WindowCenterWidthExplanation": ["WINDOW1", "WINDOW2"],
+        "RescaleType": "HU", "LossyImageCompression": "00",
     }.items():  # fmt: skip
         setattr(data_set, keyword, value)
     if template.frames > 1:
