@@ -142,7 +142,9 @@ def write_segment(path: Path) -> None:
 def new_catalogue(peer: Peer, store: Path) -> Path:
     """An empty catalogue, made as the gateway makes it, to be copied for every run."""
     server = KuvaServer(peer, store, capacity=_SEGMENTS_SPARE * SEGMENT_LENGTH, catalogue=None)
-    server.start()
-    server.stop()
+    try:
+        server.start()
+    finally:
+        server.stop()
     shutil.rmtree(store / "journal")
     return store / "postgresql"
