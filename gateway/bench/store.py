@@ -1,6 +1,7 @@
 """Stores: a fresh folder for every run, without the traps that deleting files and cold memory set."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import time
@@ -29,6 +30,12 @@ class Stores:
             folder.chmod(0o755)
         except OSError as error:
             raise BenchError(f"{folder}: {error.strerror}; choose another folder with --folder") from None
+        self._lock = (folder / "lock").open("ab")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise BenchError(f"another bench runs in {folder}: two would measure each other") from None
         self.file_system = file_system(folder)
         self._number = 0
         self._mine: list[Path] = []
@@ -64,10 +71,9 @@ class Stores:
             (self.folder / _MARKER).touch()
         self._mine.clear()
 
-    def clean(self) -> None:
-        """Removes what earlier benches left too."""
-        self._mine += [path for path in self.folder.iterdir() if path.is_dir()]
-        self.remove()
+    def close(self) -> None:
+        """Lets another bench have the folder."""
+        self._lock.close()
 
 
 def file_system(folder: Path) -> str:

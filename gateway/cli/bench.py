@@ -123,6 +123,7 @@ def _measured(
     finally:
         if not keep:
             stores.remove()
+        stores.close()
     measured = {one.peer.name: one.peer for one in configurations}
     return Results(
         began=began, what=asked.what, machine=described, series=series, bars=kit.bars, skipped=asked.skipped,

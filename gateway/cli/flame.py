@@ -50,6 +50,7 @@ def flame(
                 drawn.append(_drawn(bench, recording, what, into or kit.results))
         finally:
             stores.remove()
+            stores.close()
     if json:
         print_json(drawn)
     else:

@@ -54,6 +54,7 @@ def measured(folder: Path, peer: Peer, *, associations: int = 2, window: int = 1
         return bench.run(what, 0)
     finally:
         stores.remove()
+        stores.close()
 
 
 @pytest.mark.parametrize(("associations", "window"), [(1, 1), (4, 4)])
