@@ -172,14 +172,17 @@ def write(results: Results, folder: Path) -> list[Path]:
     return [data, page]
 
 
-def figure(value: Spread | None, form: str = ",.0f", scale: float = 1.0) -> str:
-    """Median (least-most)."""
+def figure(value: Spread | None, form: str = "", scale: float = 1.0) -> str:
+    """Median (least-most); without a form in whole numbers, or to two decimals where they are small."""
     if value is None:
         return "-"
+    form = form or _form_of(value)
     median, least, most = (format(number * scale, form) for number in (value.median, value.least, value.most))
     return f"{median} ({least}-{most})"
 
 
+_SMALL = 20
+"""Below it, whole numbers would hide what differs."""
 HEADINGS = (
     "workload", "associations", "peer", "MB/s", "instances/s", "p50 ms", "p99 ms", "CPU ms/instance",
     "load's CPU", "peak RSS MB", "growth MB", "ours over theirs",
@@ -211,8 +214,12 @@ def cells_short(row: Row) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _median(value: Spread | None, form: str = ",.0f", scale: float = 1.0) -> str:
-    return "-" if value is None else format(value.median * scale, form)
+def _median(value: Spread | None, form: str = "", scale: float = 1.0) -> str:
+    return "-" if value is None else format(value.median * scale, form or _form_of(value))
+
+
+def _form_of(value: Spread) -> str:
+    return ",.0f" if value.median >= _SMALL else ".2f"
 
 
 def bar_words(one: Judged) -> tuple[str, str, str]:

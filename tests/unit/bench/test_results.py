@@ -4,9 +4,9 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.bench.figures import Bar, Run
+from gateway.bench.figures import Bar, Run, Spread
 from gateway.bench.plot import draw
-from gateway.bench.results import Results, as_json, as_markdown, file_stem, rows, write
+from gateway.bench.results import Results, as_json, as_markdown, figure, file_stem, rows, write
 from gateway.bench.series import Series
 from tests.unit.bench.samples import run
 
@@ -84,3 +84,9 @@ def test_the_picture_runs_nothing(tmp_path: Path):
     assert "<script" not in drawn
     assert drawn.count("350") >= 1
     assert "orthanc" in drawn
+
+
+def test_small_rates_keep_their_decimals():
+    assert figure(Spread(1.256, 0.4, 30.0, 3)) == "1.26 (0.40-30.00)"
+    assert figure(Spread(1234.5, 1000, 2000, 3)) == "1,234 (1,000-2,000)"
+    assert figure(None) == "-"
