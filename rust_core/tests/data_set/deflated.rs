@@ -37,7 +37,7 @@ fn up_to_eight_bytes_after_a_deflated_data_set_are_observed_however_they_are_cut
         let end = bytes.len() - usize::from(bytes.ends_with(&[0]));
         for (trailer, observed) in [
             (&[][..], false),
-            (&[0][..], end % 2 == 0),
+            (&[0][..], end.is_multiple_of(2)),
             (b"x", true),
             (&[0, 0], true),
             (b"8 bytes!", true),
