@@ -1,6 +1,7 @@
 """The picture: megabytes a second of every peer in every case, with the spread over the repetitions."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ def draw(results: Results, path: Path) -> bool:
         from pygal.style import Style  # type: ignore[import-untyped]
     except ImportError:
         return False
+    # It leaves a finder of Python 2's kind behind, of which every later import would warn.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
     style = Style(
         background="white", plot_background="white", colors=COLOURS, opacity=".9", value_font_size=11,
         font_family="sans-serif",
