@@ -316,7 +316,7 @@ impl Model {
         let waiting = self.under_way.iter().filter(|u| u.doing == Doing::Waiting).count();
         assert_eq!(refused.len(), waiting);
         for (ticket, judgement) in refused {
-            assert!(matches!(judgement, Judgement::Refused(r) if r.status == 0xA700));
+            assert!(matches!(judgement, Judgement::Refused(r) if r.status() == 0xA700));
             self.under_way.retain(|u| u.ticket != ticket);
         }
         self.told.clear();

@@ -127,7 +127,7 @@ fn a_disputed_uid_takes_nothing_new_and_still_answers_for_what_is_durable() {
     let Judgement::Refused(refusal) = judge(&mut table, "1", &content(2, "1.2")) else {
         panic!("disputed")
     };
-    assert_eq!(refusal.status, 0xC0D1);
+    assert_eq!(refusal.status(), 0xC0D1);
     open(&mut table, "2", vec![known(&content(1, "1.2"), Origin::VerifiedVolume, true)]);
     assert!(matches!(judge(&mut table, "2", &content(2, "1.2")), Judgement::Refused(_)));
 }

@@ -1,6 +1,7 @@
 //! The way in, whole: PDUs in at one end, a durable journal and a C-STORE-RSP at the other.
 #![allow(clippy::unwrap_used)]
 
+#[allow(dead_code)]
 #[path = "intake/rig.rs"]
 mod rig;
 

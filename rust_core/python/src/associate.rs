@@ -134,6 +134,7 @@ pub struct Aborted {
 /// See the stub.
 #[pyclass(frozen, get_all, module = "gateway._core")]
 pub struct Failed {
+    code: &'static str,
     what: String,
     offset: u64,
     answer: Py<PyBytes>,
@@ -159,8 +160,8 @@ pub fn event(py: Python<'_>, heard: Heard) -> PyResult<Py<PyAny>> {
         Heard::Failed(failure) => {
             let answer = failure.answer.map(|abort| abort.encode()).unwrap_or_default();
             let answer = PyBytes::new(py, &answer).unbind();
-            let what = failure.what.to_owned();
-            Py::new(py, Failed { what, offset: failure.offset, answer })?.into_any()
+            let (code, what) = (failure.entry.code, failure.entry.text.to_owned());
+            Py::new(py, Failed { code, what, offset: failure.offset, answer })?.into_any()
         }
     })
 }

@@ -18,7 +18,7 @@ use kuva_core::pdu::{
     Abort, AeTitle, AssociateAc, AssociateRj, AssociateRq, PresentationContextAnswered,
     RoleSelection, SopClassExtended, UserInformation,
 };
-use kuva_core::refusal::Refusal;
+use kuva_core::refusal::comment::fit;
 use kuva_core::rules::{Preset, RuleSet, Severity};
 use kuva_core::transfer::StoreTransfer as CoreTransfer;
 use pyo3::exceptions::{PyBufferError, PyValueError};
@@ -284,7 +284,8 @@ impl Association {
     }
 
     #[pyo3(signature = (context_id, command_field, message_id_responded_to, sop_class, status, *,
-                        sop_instance=None, error_comment=None, sub_operations=None, data_set=None))]
+                        sop_instance=None, error_comment=None, offending=None,
+                        sub_operations=None, data_set=None))]
     #[expect(clippy::too_many_arguments, reason = "a DIMSE response has these parts")]
     fn response<'py>(
         &self,
@@ -296,6 +297,7 @@ impl Association {
         status: u16,
         sop_instance: Option<&str>,
         error_comment: Option<&str>,
+        offending: Option<u32>,
         sub_operations: Option<(Option<u16>, u16, u16, u16)>,
         data_set: Option<&[u8]>,
     ) -> PyResult<Bound<'py, PyBytes>> {
@@ -305,8 +307,8 @@ impl Association {
             .us(tag::MESSAGE_ID_RESPONDED, message_id_responded_to)
             .us(tag::DATA_SET_TYPE, if data_set.is_some() { DATA_SET } else { NO_DATA_SET })
             .us(tag::STATUS, status);
-        let command =
-            counted(described(command, sop_class, sop_instance, error_comment), sub_operations);
+        let command = described(command, sop_class, sop_instance, error_comment, offending);
+        let command = counted(command, sub_operations);
         let mut inner = self.lock();
         let engine = inner.peer.engine();
         let mut bytes = engine.command(context_id, &command.finish()).map_err(error::protocol)?;
@@ -378,6 +380,7 @@ fn described(
     sop_class: Option<&str>,
     sop_instance: Option<&str>,
     error_comment: Option<&str>,
+    offending: Option<u32>,
 ) -> CommandSetBuilder {
     if let Some(uid) = sop_class {
         command = command.uid(tag::AFFECTED_SOP_CLASS, uid);
@@ -385,14 +388,13 @@ fn described(
     if let Some(uid) = sop_instance {
         command = command.uid(tag::AFFECTED_SOP_INSTANCE, uid);
     }
+    if let Some(element) = offending {
+        command = command.tags(tag::OFFENDING_ELEMENT, &[element]);
+    }
     match error_comment {
-        Some(comment) => command.text(tag::ERROR_COMMENT, &error_comment_of(comment)),
+        Some(comment) => command.text(tag::ERROR_COMMENT, &fit(comment)),
         None => command,
     }
-}
-
-fn error_comment_of(comment: &str) -> String {
-    Refusal::new("", 0, None, comment).comment
 }
 
 fn counted(

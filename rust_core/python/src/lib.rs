@@ -6,6 +6,7 @@ mod error;
 mod flush;
 mod index;
 mod node;
+mod refusal;
 mod source;
 mod tables;
 
@@ -29,6 +30,8 @@ mod _core {
     use super::node::{
         Comparison, Damaged, Difference, Node, Recovery, Refused, Room, StudyOpening, Wake,
     };
+    #[pymodule_export]
+    use super::refusal::{RefusalEntry, keyword_of, refusal_comment, refusals};
     #[pymodule_export]
     use super::source::{InstanceSource, StoreTransfer};
     #[pymodule_export]

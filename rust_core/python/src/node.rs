@@ -80,10 +80,14 @@ pub struct Wake {
 #[pyclass(frozen, get_all, module = "gateway._core")]
 pub struct Refused {
     association: u64,
-    sop_instance: String,
+    calling: String,
+    address: String,
+    sop_instance: Option<String>,
     code: &'static str,
     status: u16,
     comment: String,
+    offending: Option<u32>,
+    byte: Option<u64>,
 }
 
 /// See the stub.
@@ -311,6 +315,10 @@ impl Node {
         self.intake.counters.snapshot().into_iter().collect()
     }
 
+    fn refusal_counters(&self) -> std::collections::HashMap<&'static str, u64> {
+        self.intake.refusals.snapshot().into_iter().collect()
+    }
+
     fn stop(&self, py: Python<'_>) {
         py.detach(|| self.intake.stop());
     }
@@ -367,10 +375,14 @@ fn equivalent((sop_instance, digest, syntax, class): &EquivalentContent) -> PyRe
 fn refused(refused: wake::Refused) -> Refused {
     Refused {
         association: refused.association,
-        sop_instance: refused.sop_instance.to_string(),
-        code: refused.refusal.code,
-        status: refused.refusal.status,
-        comment: refused.refusal.comment,
+        calling: refused.sender.calling.to_string(),
+        address: refused.sender.address.to_string(),
+        sop_instance: refused.sop_instance.map(|uid| uid.to_string()),
+        code: refused.refusal.code(),
+        status: refused.refusal.status(),
+        comment: refused.refusal.comment(),
+        offending: refused.refusal.offending,
+        byte: refused.refusal.byte,
     }
 }
 

@@ -8,9 +8,10 @@ use super::{AssociationLimits, Failure, LocalError};
 use crate::command::{Command, CommandSet};
 use crate::limits::PDU_LENGTH_MAX_PEER_LEAST;
 use crate::pdu::{
-    Abort, AbortReason, AssociateAc, AssociateRj, AssociateRq, PDV_HEADER_LENGTH, Pdu, PduError,
-    PduType, PdvHeader,
+    Abort, AssociateAc, AssociateRj, AssociateRq, PDV_HEADER_LENGTH, Pdu, PduError, PduType,
+    PdvHeader,
 };
+use crate::refusal::{Entry, protocol};
 
 /// One association, seen from one side. No I/O and no clock: the owner of the socket feeds it and
 /// sends what it returns.
@@ -199,26 +200,24 @@ impl Association {
         Some(action)
     }
 
-    fn fail(&mut self, event: TableEvent, abort: Abort, what: &'static str, at: u64) -> Failure {
+    /// The peer broke the protocol: the answer is what the catalogue says of it, where the state
+    /// table sends one.
+    fn fail(&mut self, event: TableEvent, entry: &'static Entry, at: u64) -> Failure {
         let answers = self.step(event).is_some_and(sends_abort);
         self.held = Vec::new();
-        self.failure = Some(Failure { answer: None, what, offset: at });
-        Failure { answer: answers.then_some(abort), what, offset: at }
+        self.failure = Some(Failure { answer: None, entry, offset: at });
+        Failure { answer: answers.then_some(Abort::of(entry)), entry, offset: at }
     }
 
     /// Fails on a PDU that is wrong in itself. The source is the provider also where the table
     /// says AA-1 (Sta2): only so may the answer carry a reason (PS3.8 9.3.8).
-    fn invalid(&mut self, reason: AbortReason, what: &'static str, at: u64) -> Failure {
-        self.fail(TableEvent::Evt19, Abort::provider(reason), what, at)
-    }
-
-    fn invalid_value(&mut self, what: &'static str, at: u64) -> Failure {
-        self.invalid(AbortReason::InvalidParameterValue, what, at)
+    fn invalid(&mut self, entry: &'static Entry, at: u64) -> Failure {
+        self.fail(TableEvent::Evt19, entry, at)
     }
 
     /// Fails on a message that the upper layer carried rightly: DIMSE aborts as service user.
-    fn misused(&mut self, what: &'static str, at: u64) -> Failure {
-        self.fail(TableEvent::Evt15, Abort::USER, what, at)
+    fn misused(&mut self, entry: &'static Entry, at: u64) -> Failure {
+        self.fail(TableEvent::Evt15, entry, at)
     }
 
     fn take<'a>(&mut self, input: &mut &'a [u8], most: u32) -> &'a [u8] {
@@ -260,11 +259,11 @@ impl Association {
         let length = u32::from_be_bytes(length);
         let at = self.offset - 4;
         let Some(kind) = PduType::of(byte) else {
-            return Err(self.invalid(AbortReason::UnrecognizedPdu, UNRECOGNIZED, at));
+            return Err(self.invalid(&protocol::PDU_TYPE, at));
         };
         let (least, greatest) = kind.lengths(self.limits.pdu_length_max_ours);
         if length < least || length > greatest {
-            return Err(self.invalid_value("PDU length is not possible for its type", at));
+            return Err(self.invalid(&protocol::PDU_LENGTH, at));
         }
         self.frame = if table::action(received(kind), self.state) == Some(Action::Aa6) {
             self.step(received(kind));
@@ -280,13 +279,12 @@ impl Association {
 
     fn judge_type(&mut self, byte: u8) -> Result<(), Failure> {
         let Some(kind) = PduType::of(byte) else {
-            return Err(self.invalid(AbortReason::UnrecognizedPdu, UNRECOGNIZED, self.offset));
+            return Err(self.invalid(&protocol::PDU_TYPE, self.offset));
         };
         match table::action(received(kind), self.state) {
             Some(action) if !sends_abort(action) => Ok(()),
             Some(_) | None => {
-                let abort = Abort::provider(AbortReason::UnexpectedPdu);
-                Err(self.fail(received(kind), abort, "unexpected PDU", self.offset))
+                Err(self.fail(received(kind), &protocol::PDU_UNEXPECTED, self.offset))
             }
         }
     }
@@ -313,7 +311,7 @@ impl Association {
         self.frame = Frame::Header;
         let start = self.offset - body.len() as u64;
         let invalid = |association: &mut Self, error: PduError| {
-            association.invalid_value(error.kind.what(), start + error.offset as u64)
+            association.invalid(error.kind.entry(), start + error.offset as u64)
         };
         let pdu = Pdu::decode_body(kind, body).map_err(|error| invalid(self, error))?;
         Ok(match pdu {
@@ -347,10 +345,10 @@ impl Association {
     fn accepted(&mut self, ac: Box<AssociateAc>, start: u64) -> Result<Event<'static>, Failure> {
         let negotiated = self.request.as_deref().map(|rq| Negotiated::of(rq, &ac, true));
         let Some(Ok(negotiated)) = negotiated else {
-            return Err(self.invalid_value("answer does not match what was proposed", start));
+            return Err(self.invalid(&protocol::ANSWER_MISMATCH, start));
         };
         let Ok(length_max) = pdu_length_max_to_peer(ac.user_information.maximum_length) else {
-            return Err(self.misused("peer's maximum PDU length is too small", start));
+            return Err(self.misused(&protocol::PEER_LENGTH, start));
         };
         self.negotiated = negotiated;
         self.length_max_to_peer = length_max;
@@ -365,19 +363,19 @@ impl Association {
         rest: u32,
     ) -> Result<Option<Event<'a>>, Failure> {
         let Some(rest) = rest.checked_sub(PDV_HEADER_LENGTH as u32) else {
-            return Err(self.invalid_value("PDU has too few bytes left for a PDV", self.offset));
+            return Err(self.invalid(&protocol::PDV_SHORT, self.offset));
         };
         let Some(header) = self.take_header(input) else { return Ok(None) };
         let at = self.offset - PDV_HEADER_LENGTH as u64;
         let header = PdvHeader::decode(header);
         let Some(fragment) = header.fragment_length(rest) else {
-            return Err(self.invalid_value("PDV length does not fit its PDU", at));
+            return Err(self.invalid(&protocol::PDV_LENGTH, at));
         };
         if self.negotiated.get(header.context_id).is_none() {
-            return Err(self.invalid_value("PDV on a context that was not accepted", at + 4));
+            return Err(self.invalid(&protocol::PDV_CONTEXT, at + 4));
         }
-        if let Err(what) = self.message.open(header.context_id, header.command, fragment) {
-            return Err(self.misused(what, at));
+        if let Err(entry) = self.message.open(header.context_id, header.command, fragment) {
+            return Err(self.misused(entry, at));
         }
         let rest = rest - fragment;
         self.frame = Frame::Fragment { header, fragment, rest };
@@ -428,12 +426,10 @@ impl Association {
     fn command_end(&mut self, context_id: u8) -> Result<Event<'static>, Failure> {
         match self.message.finish_command(context_id) {
             Ok((command, raw)) => Ok(Event::Command { context_id, command, raw }),
-            Err(error) => Err(self.misused(error.kind.what(), self.offset)),
+            Err(error) => Err(self.misused(error.kind.entry(), self.offset)),
         }
     }
 }
-
-const UNRECOGNIZED: &str = "unrecognized PDU type";
 
 /// The event of the table that a PDU is (PS3.8 Table 9-10).
 fn received(kind: PduType) -> TableEvent {

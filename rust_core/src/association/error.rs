@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::State;
 use crate::pdu::Abort;
+use crate::refusal::Entry;
 
 /// The peer broke the protocol; the association is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub struct Failure {
     /// What to send before closing the transport; `None` if it was handed out before.
     pub answer: Option<Abort>,
     /// What was wrong, without any content of the peer's.
-    pub what: &'static str,
+    pub entry: &'static Entry,
     /// Byte at which it was seen, counted from the first byte of the association.
     pub offset: u64,
 }
@@ -37,7 +38,7 @@ pub enum LocalError {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at byte {} of the association", self.what, self.offset)
+        write!(f, "{} at byte {} of the association", self.entry.text, self.offset)
     }
 }
 

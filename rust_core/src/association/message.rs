@@ -3,6 +3,7 @@
 
 use crate::command::{Command, CommandError, CommandSet};
 use crate::limits::{COMMAND_SET_LENGTH_MAX, FRAGMENT_LENGTH_AVERAGE_LEAST, FRAGMENTS_FREE};
+use crate::refusal::{Entry, protocol};
 
 /// Where in a message the peer is, and what of its command set has come.
 #[derive(Debug, Default)]
@@ -34,7 +35,12 @@ impl Message {
     }
 
     /// Judges a PDV by its header, before a byte of its fragment is taken.
-    pub fn open(&mut self, context_id: u8, command: bool, length: u32) -> Result<(), &'static str> {
+    pub fn open(
+        &mut self,
+        context_id: u8,
+        command: bool,
+        length: u32,
+    ) -> Result<(), &'static Entry> {
         match (self.expected, command) {
             (Expected::Command, true) => {
                 self.expected = Expected::RestOfCommand(context_id);
@@ -42,25 +48,25 @@ impl Message {
             }
             (Expected::RestOfCommand(id), true) if id == context_id => {}
             (Expected::DataSet(id), false) if id == context_id => return self.count(length),
-            (Expected::Command, false) => return Err("data set without a command before it"),
-            (Expected::RestOfCommand(_), false) => return Err("data set before the command's end"),
-            (Expected::DataSet(_), true) => return Err("new command while a data set is expected"),
+            (Expected::Command, false) => return Err(&protocol::DATA_SET_UNASKED),
+            (Expected::RestOfCommand(_), false) => return Err(&protocol::DATA_SET_EARLY),
+            (Expected::DataSet(_), true) => return Err(&protocol::COMMAND_EARLY),
             (Expected::RestOfCommand(_) | Expected::DataSet(_), _) => {
-                return Err("fragments of one message on two presentation contexts");
+                return Err(&protocol::FRAGMENTS_MIXED);
             }
         }
         if self.command.len() as u64 + u64::from(length) > COMMAND_SET_LENGTH_MAX as u64 {
-            return Err("command set is too long");
+            return Err(&protocol::COMMAND_TOO_LONG);
         }
         self.count(length)
     }
 
     /// A message of crumbs costs its receiver far more than its sender.
-    fn count(&mut self, length: u32) -> Result<(), &'static str> {
+    fn count(&mut self, length: u32) -> Result<(), &'static Entry> {
         self.fragments += 1;
         self.carried += u64::from(length);
         if self.fragments > FRAGMENTS_FREE + self.carried / FRAGMENT_LENGTH_AVERAGE_LEAST {
-            return Err("message in too many fragments for its length");
+            return Err(&protocol::FRAGMENTS_TOO_MANY);
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::refusal::{Entry, protocol};
+
 /// A command set that cannot be read: always the sender's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommandError {
@@ -37,25 +39,25 @@ pub enum CommandErrorKind {
 }
 
 impl CommandErrorKind {
-    /// The fault in words, without any value.
-    pub fn what(self) -> &'static str {
+    /// What a refusal by this fault says.
+    pub fn entry(self) -> &'static Entry {
         match self {
-            Self::TooLong => "command set is too long",
-            Self::Short => "command element goes past the end of the command set",
-            Self::NoGroupLength => "command set does not begin with its group length",
-            Self::GroupLength => "command group length is wrong",
-            Self::Group => "command set has an element of another group",
-            Self::Unsorted => "command elements are not in ascending order",
-            Self::Duplicate => "command element is present twice",
-            Self::OddLength => "command element has an odd length",
-            Self::Unanswerable => "command field, data set type or message id is missing",
+            Self::TooLong => &protocol::COMMAND_TOO_LONG,
+            Self::Short => &protocol::COMMAND_SHORT,
+            Self::NoGroupLength => &protocol::COMMAND_NO_LENGTH,
+            Self::GroupLength => &protocol::COMMAND_LENGTH,
+            Self::Group => &protocol::COMMAND_GROUP,
+            Self::Unsorted => &protocol::COMMAND_ORDER,
+            Self::Duplicate => &protocol::COMMAND_TWICE,
+            Self::OddLength => &protocol::COMMAND_ODD,
+            Self::Unanswerable => &protocol::COMMAND_UNANSWERABLE,
         }
     }
 }
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at byte {}", self.kind.what(), self.offset)
+        write!(f, "{} at byte {}", self.kind.entry().text, self.offset)
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a command set means: the message it opens, as typed values.
 
 use super::error::{CommandError, CommandErrorKind};
-use super::{CommandSet, field, status, tag};
+use super::{CommandSet, field, tag};
 use crate::instance::Uid;
+use crate::refusal::{Entry, command};
 
 /// Priority of an operation (PS3.7 E.1): asked for, promised by nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -40,10 +41,10 @@ pub struct SubOperations {
 }
 
 /// Why a message cannot be done although it can be answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommandFault {
-    /// Status to answer with (PS3.7 Annex C).
-    pub status: u16,
+    /// What a refusal of it says.
+    pub entry: &'static Entry,
     /// Element at fault, `(group << 16) | element`.
     pub offending: u32,
 }
@@ -200,16 +201,16 @@ fn c_store_rq(set: &CommandSet, message_id: u16) -> Result<Command, CommandFault
 /// refused by what it should have said.
 fn announced(has_data_set: bool, wanted: bool) -> Result<(), CommandFault> {
     let fault =
-        CommandFault { status: status::INVALID_ARGUMENT, offending: tag::DATA_SET_TYPE.into() };
+        CommandFault { entry: &command::ELEMENT_VALUE, offending: tag::DATA_SET_TYPE.into() };
     if has_data_set == wanted { Ok(()) } else { Err(fault) }
 }
 
 fn fault(set: &CommandSet, element: u16) -> CommandFault {
-    let status = match set.value(element) {
-        None | Some([]) => status::MISSING_ATTRIBUTE,
-        Some(_) => status::MISTYPED_ARGUMENT,
+    let entry = match set.value(element) {
+        None | Some([]) => &command::ELEMENT_MISSING,
+        Some(_) => &command::ELEMENT_MISTYPED,
     };
-    CommandFault { status, offending: element.into() }
+    CommandFault { entry, offending: element.into() }
 }
 
 fn us(set: &CommandSet, element: u16) -> Result<u16, CommandFault> {
@@ -228,7 +229,7 @@ fn priority(set: &CommandSet) -> Result<Priority, CommandFault> {
         None | Some(0) => Ok(Priority::Medium),
         Some(1) => Ok(Priority::High),
         Some(2) => Ok(Priority::Low),
-        Some(_) => Err(CommandFault { status: status::INVALID_ARGUMENT, offending }),
+        Some(_) => Err(CommandFault { entry: &command::ELEMENT_VALUE, offending }),
     }
 }
 

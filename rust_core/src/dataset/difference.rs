@@ -87,7 +87,7 @@ impl std::fmt::Display for DifferenceError {
                 write!(f, "data set ({side:?}) could not be read: {error}")
             }
             DifferenceError::Unreadable(side, CanonicalError::Refused(refusal)) => {
-                write!(f, "data set ({side:?}) is not one: {}", refusal.comment)
+                write!(f, "data set ({side:?}) is not one: {}", refusal.comment())
             }
             DifferenceError::NoEncoding(side) => {
                 write!(f, "transfer syntax ({side:?}) encodes no data set")

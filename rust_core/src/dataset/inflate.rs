@@ -2,8 +2,7 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::framing::Framing;
-use crate::refusal::Refusal;
+use super::framing::{Fault, Framing};
 
 /// Inflated bytes handed on at once.
 const WINDOW: usize = 32 << 10;
@@ -44,12 +43,12 @@ impl Inflater {
     ///
     /// # Errors
     /// [`Framing::DeflateCorrupt`], or [`Framing::DeflateTrailing`] for more than a trailer after the end.
-    pub fn next(&mut self, input: &mut &[u8]) -> Result<&[u8], Refusal> {
+    pub fn next(&mut self, input: &mut &[u8]) -> Result<&[u8], Fault> {
         if self.ended {
             return self.after_end(input);
         }
         if self.corrupt {
-            return Err(Framing::DeflateCorrupt.refuse(None));
+            return Err(Framing::DeflateCorrupt.at(None));
         }
         let (taken, given) = (self.stream.total_in(), self.stream.total_out());
         let status = self.stream.decompress(input, &mut self.window, FlushDecompress::None);
@@ -60,19 +59,19 @@ impl Inflater {
             Ok(Status::StreamEnd) => self.ended = true,
             // What was inflated before the break comes out first, as it would byte by byte.
             Err(_) if inflated > 0 => self.corrupt = true,
-            Err(_) => return Err(Framing::DeflateCorrupt.refuse(None)),
+            Err(_) => return Err(Framing::DeflateCorrupt.at(None)),
         }
         Ok(&self.window[..inflated])
     }
 
-    fn after_end(&mut self, input: &mut &[u8]) -> Result<&[u8], Refusal> {
+    fn after_end(&mut self, input: &mut &[u8]) -> Result<&[u8], Fault> {
         let pad = self.stream.total_in() % 2;
         let lawful = input.iter().all(|&byte| byte == 0);
         self.trailing += input.len() as u64;
         *input = &[];
         self.trailer |= !lawful || self.trailing > pad;
         if self.trailing > TRAILER_MAX {
-            return Err(Framing::DeflateTrailing.refuse(None));
+            return Err(Framing::DeflateTrailing.at(None));
         }
         Ok(&[])
     }
@@ -86,7 +85,7 @@ impl Inflater {
     ///
     /// # Errors
     /// [`Framing::DeflateTruncated`].
-    pub fn finish(&self) -> Result<(), Refusal> {
-        if self.ended { Ok(()) } else { Err(Framing::DeflateTruncated.refuse(None)) }
+    pub fn finish(&self) -> Result<(), Fault> {
+        if self.ended { Ok(()) } else { Err(Framing::DeflateTruncated.at(None)) }
     }
 }

@@ -1,7 +1,6 @@
 //! The order of tags: ascending and each once, at every level (PS3.5 7.1).
 
-use super::framing::Framing;
-use crate::refusal::Refusal;
+use super::framing::{Fault, Framing};
 
 /// Tags remembered over all open levels. Ascending levels need none of them; in a level out of
 /// order, they are what tells a duplicate.
@@ -66,11 +65,11 @@ impl TagOrder {
     ///
     /// # Errors
     /// [`Framing::OrderUnknowable`] if too many tags were out of order to find a duplicate.
-    pub fn leave(&mut self) -> Result<(), Refusal> {
+    pub fn leave(&mut self) -> Result<(), Fault> {
         let level = self.top;
         if level.unsorted {
             if level.forgotten {
-                return Err(Framing::OrderUnknowable.refuse(self.unsorted));
+                return Err(Framing::OrderUnknowable.at(self.unsorted));
             }
             let tags = &mut self.tags[level.start..];
             tags.sort_unstable();
@@ -124,6 +123,6 @@ mod tests {
     fn more_disorder_than_can_be_remembered_is_refused() {
         let mut order = TagOrder::default();
         (0..=REMEMBERED_MAX as u32).rev().for_each(|tag| order.see(tag));
-        assert_eq!(order.leave().unwrap_err().code, "order-unknowable");
+        assert_eq!(order.leave().unwrap_err().framing, Framing::OrderUnknowable);
     }
 }

@@ -5,7 +5,7 @@
 
 use super::capture::{Captured, Captures};
 use super::character_set::{decodable, repertoire};
-use super::framing::Framing;
+use super::framing::{Fault, Framing};
 use super::inflate::Inflater;
 use super::observation::{Observations, OffsetTable, PixelObservation};
 use super::order::TagOrder;
@@ -67,6 +67,11 @@ pub struct Scanner {
     refused: Option<Refusal>,
 }
 
+/// A fault that the walker saw where it stands now.
+fn seen_by(walker: &Walker) -> impl Fn(Fault) -> Refusal {
+    move |fault| fault.refuse(walker.position())
+}
+
 impl Scanner {
     /// Begins a data set; `encapsulated` says whether its transfer syntax puts pixels in fragments.
     pub fn new(encoding: Encoding, encapsulated: bool, limits: ScanLimits) -> Self {
@@ -87,12 +92,10 @@ impl Scanner {
     /// The first [`Framing`] fault; the same again for all later calls.
     pub fn update(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
         if let Some(refusal) = &self.refused {
-            return Err(refusal.clone());
+            return Err(*refusal);
         }
         let result = self.take(chunk);
-        if let Err(refusal) = &result {
-            self.refused = Some(refusal.clone());
-        }
+        self.refused = result.err();
         result
     }
 
@@ -107,6 +110,7 @@ impl Scanner {
         let (mut input, excess) = chunk.split_at(within);
         loop {
             let before = input.len();
+            // No byte: how far the walker is when a stream breaks depends on how it was cut.
             let inflated = inflater.next(&mut input)?;
             if inflated.is_empty() && input.is_empty() {
                 break;
@@ -131,10 +135,10 @@ impl Scanner {
     pub fn finish(mut self) -> Result<Scanned, Refusal> {
         self.update(&[])?;
         if let Some(inflater) = &self.inflater {
-            inflater.finish()?;
+            inflater.finish().map_err(|fault| fault.refuse(self.received))?;
             self.record.observations.deflate_trailer = inflater.has_trailer();
         }
-        self.walker.finish()?;
+        self.walker.finish().map_err(|fault| fault.refuse(self.walker.reached()))?;
         self.record.conclude(&self.walker, self.received)
     }
 }
@@ -171,13 +175,13 @@ struct Record {
 
 impl Record {
     fn drain(&mut self, walker: &mut Walker, mut input: &[u8]) -> Result<(), Refusal> {
-        while let Some(token) = walker.next(&mut input)? {
+        while let Some(token) = walker.next(&mut input).map_err(seen_by(walker))? {
             match token {
                 Token::Element { tag, vr, length } => self.element(walker, tag, vr, length),
                 Token::Value { bytes, last } => self.value(walker, bytes, last),
                 Token::SequenceStart { tag, .. } => self.begin(tag),
                 Token::ItemStart => self.order.enter(),
-                Token::ItemEnd => self.order.leave()?,
+                Token::ItemEnd => self.order.leave().map_err(seen_by(walker))?,
                 Token::SequenceEnd | Token::FragmentsEnd => {}
                 Token::FragmentsStart { tag, .. } => self.fragments(walker, tag),
                 Token::Fragment { length } => self.fragment(walker, length),
@@ -281,7 +285,7 @@ impl Record {
     }
 
     fn conclude(mut self, walker: &Walker, received: u64) -> Result<Scanned, Refusal> {
-        self.order.leave()?;
+        self.order.leave().map_err(seen_by(walker))?;
         if !self.substance {
             return Err(Framing::Empty.refuse(None));
         }

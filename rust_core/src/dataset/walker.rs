@@ -100,6 +100,11 @@ impl Walker {
         self.position
     }
 
+    /// Bytes given so far, those of a header that is cut included.
+    pub fn reached(&self) -> u64 {
+        self.position + self.pending_length as u64
+    }
+
     /// Whether the element just begun is big endian.
     pub fn big_endian(&self) -> bool {
         self.top.form == Form::ExplicitBig

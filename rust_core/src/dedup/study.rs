@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::known::{Fact, Place, Print, Standing};
 use super::{Known, Origin};
 use crate::instance::{Microseconds, NodeId, ReceiveId};
-use crate::refusal::{CONFLICTING_CONTENT, OUT_OF_RESOURCES, Refusal};
+use crate::refusal::{Refusal, storage};
 
 /// One instance being received and judged; made by `DuplicatesTable::ticket`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,21 +51,11 @@ impl Judgement {
 
 /// The study was to be opened and the catalogue could not be asked: never guess.
 pub(super) fn catalogue_unreachable() -> Judgement {
-    Judgement::Refused(Refusal::new(
-        "catalogue-unreachable",
-        OUT_OF_RESOURCES,
-        None,
-        "Duplicates cannot be checked now, send again later",
-    ))
+    Judgement::Refused(Refusal::of(&storage::CATALOGUE_UNREACHABLE))
 }
 
 fn disputed() -> Judgement {
-    Judgement::Refused(Refusal::new(
-        "sop-instance-disputed",
-        CONFLICTING_CONTENT,
-        Some(0x0008_0018),
-        "SOP Instance UID is disputed, to be resolved by operator",
-    ))
+    Judgement::Refused(Refusal::of(&storage::DISPUTED))
 }
 
 /// Whether the catalogue has told what it knows of a study.

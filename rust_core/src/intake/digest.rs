@@ -15,7 +15,7 @@ use super::verdict::lost;
 use crate::dataset::{Scanner, encapsulated, encoding_of};
 use crate::dedup::Ticket;
 use crate::journal::{FilledBlock, Tail};
-use crate::refusal::{DATA_SET_MISMATCH, Refusal};
+use crate::refusal::{Refusal, storage};
 
 /// Blocks that a worker takes from one mailbox before it looks at the others.
 const TURN: usize = 8;
@@ -48,11 +48,7 @@ impl Reading {
     fn new(transfer_syntax: &str) -> Self {
         let scanner = encoding_of(transfer_syntax)
             .map(|e| Scanner::new(e, encapsulated(transfer_syntax), Default::default()));
-        let unknown = || {
-            let comment = "transfer syntax cannot be read";
-            Refusal::new("transfer-syntax-unknown", DATA_SET_MISMATCH, None, comment)
-        };
-        let refusal = scanner.is_none().then(unknown);
+        let refusal = scanner.is_none().then(|| Refusal::of(&storage::TRANSFER_SYNTAX));
         Self { scanner, hasher: blake3::Hasher::new(), length: 0, refusal, study_touched: false }
     }
 

@@ -14,7 +14,8 @@ use super::wake::WakeUps;
 use crate::dedup::{DuplicatesTable, Forgotten, Known, Ticket};
 use crate::instance::{Microseconds, Particulars, ReceiveId, StudyKey, VaultId};
 use crate::journal::{Journal, JournalError, Kept, Tail, Upload};
-use crate::refusal::{OUT_OF_RESOURCES, Refusal};
+use crate::refusal::catalogue::RefusalCounters;
+use crate::refusal::{Refusal, storage};
 
 /// Where the time comes from: the core has no clock of its own.
 pub type Clock = Box<dyn Fn() -> Microseconds + Send + Sync>;
@@ -77,6 +78,8 @@ pub struct Intake {
     pub wake: Arc<WakeUps>,
     /// Counters of the stops.
     pub counters: Arc<Counters>,
+    /// How often what was refused.
+    pub refusals: RefusalCounters,
     /// What the catalogue must learn.
     pub landing: Landing,
     /// Vaults of what was found in the journal at start.
@@ -108,6 +111,7 @@ impl Intake {
             digest: DigestPool::default(),
             wake: Arc::new(wake),
             counters: Arc::default(),
+            refusals: RefusalCounters::default(),
             landing: Landing::default(),
             vaults_recovered,
             studies: Mutex::new(studies),
@@ -163,8 +167,7 @@ impl Intake {
     /// A place in the journal for one more instance.
     pub(super) fn begin_upload(&self) -> Result<Upload, Refusal> {
         if self.landing.unlanded() >= UNLANDED_MAX {
-            let comment = "catalogue does not follow, send again later";
-            return Err(Refusal::new("catalogue-behind", OUT_OF_RESOURCES, None, comment));
+            return Err(Refusal::of(&storage::CATALOGUE_BEHIND));
         }
         self.journal.begin().map_err(|error| refusal_of(&error))
     }

@@ -11,11 +11,13 @@ use super::buffer::ReceiveBuffer;
 use super::lane::Lane;
 use super::node::Intake;
 use super::receiving::{Receiving, Request};
+use super::wake::Refused;
 use crate::association::{Association, AssociationLimits, Event, Failure, TimerWanted};
 use crate::command::{Command, CommandSet, build};
+use crate::instance::Uid;
 use crate::limits::IDENTIFIER_LENGTH_MAX;
 use crate::pdu::{Abort, AssociateAc, AssociateRj, AssociateRq};
-use crate::refusal::{NOT_AUTHORISED, Refusal};
+use crate::refusal::{Entry, Refusal, protocol, storage};
 
 /// What policy must hear.
 #[derive(Debug)]
@@ -136,7 +138,7 @@ impl Peer {
     /// `many` bytes were read from the socket.
     pub fn buffer_updated(&mut self, many: usize) -> Vec<Heard> {
         if !self.buffer.received(many) {
-            return vec![self.fail("more bytes than the buffer lent has")];
+            return vec![self.fail(&protocol::BUFFER_OVERRUN)];
         }
         self.received += many as u64;
         self.pump()
@@ -176,7 +178,8 @@ impl Peer {
     /// One event; false when there is nothing more to do now.
     fn step(&mut self, heard: &mut Vec<Heard>) -> bool {
         if self.owed.is_some() && !self.take_owed(heard) {
-            self.paused = true;
+            // Nothing is owed any more where it ended the association: the socket is read on.
+            self.paused = self.owed.is_some();
             return false;
         }
         let pending = self.buffer.pending();
@@ -220,7 +223,7 @@ impl Peer {
             }
             (Underway::Identifier(_, _, collected), _) => {
                 if collected.len() + many > IDENTIFIER_LENGTH_MAX {
-                    heard.push(self.fail("identifier longer than 1 MiB"));
+                    heard.push(self.fail(&protocol::IDENTIFIER_TOO_LONG));
                     return false;
                 }
                 collected.extend_from_slice(bytes);
@@ -280,8 +283,11 @@ impl Peer {
                 self.begin_instance(context_id, message_id, &sop_class, &sop_instance);
             }
             Command::Malformed { fault, has_data_set, .. } => {
-                let response = build::response(&raw, fault.status, None, &[fault.offending]);
+                let refusal = Refusal::at(fault.entry, Some(fault.offending));
+                let (status, comment) = (refusal.status(), refusal.comment());
+                let response = build::response(&raw, status, Some(&comment), &[fault.offending]);
                 response.into_iter().for_each(|r| self.refuse(context_id, r, has_data_set));
+                self.tell(refusal, None);
             }
             _ if raw.announces_data_set() => {
                 self.underway = Underway::Identifier(context_id, raw, Vec::new());
@@ -316,8 +322,24 @@ impl Peer {
                 Arc::clone(admission),
                 Arc::clone(&self.lane),
             )),
-            _ => Underway::Refused(context_id, request.response(NOT_AUTHORISED, Some(&no_vault()))),
+            _ => {
+                let refusal = Refusal::of(&storage::NOT_AUTHORISED_TO_STORE);
+                self.tell(refusal, Some(Arc::clone(&request.sop_instance)));
+                Underway::Refused(context_id, request.response(refusal.status(), Some(&refusal)))
+            }
         };
+    }
+
+    fn tell(&self, refusal: Refusal, sop_instance: Option<Uid>) {
+        let sender = self.admission.as_ref().map(|admission| admission.sender.clone());
+        if let Some(intake) = &self.intake {
+            intake.tell_refused(Refused {
+                association: self.lane.number(),
+                sender: sender.unwrap_or_default(),
+                sop_instance,
+                refusal,
+            });
+        }
     }
 
     fn answer(&self, context_id: u8, response: &CommandSet) {
@@ -344,17 +366,13 @@ impl Peer {
     }
 
     /// The peer did what the engine cannot see is wrong.
-    fn fail(&mut self, what: &'static str) -> Heard {
+    fn fail(&mut self, entry: &'static Entry) -> Heard {
         self.drop_underway();
-        let abort = Abort { source: 2, reason: 0 };
+        let abort = Abort::of(entry);
         // In a state without an association there is nobody to tell.
         let answer = self.engine.abort(abort).is_ok().then_some(abort);
-        Heard::Failed(Failure { answer, what, offset: self.received })
+        Heard::Failed(Failure { answer, entry, offset: self.received })
     }
-}
-
-fn no_vault() -> Refusal {
-    Refusal::new("not-authorised", NOT_AUTHORISED, None, "this association may not store")
 }
 
 /// Take bytes; ask once more after saying that we wait, since room may have come in between.

@@ -16,7 +16,7 @@ use crate::command::{CommandSet, build};
 use crate::dataset::{Encoding, encoding_of};
 use crate::instance::Uid;
 use crate::journal::{Block, FilledBlock, JournalError, Tail, Upload};
-use crate::refusal::{OUT_OF_RESOURCES, Refusal};
+use crate::refusal::{Refusal, storage};
 
 /// Longest data set that the event loop's thread hashes and scans itself, bytes: some tens of
 /// microseconds, as much as it costs to wake a worker.
@@ -43,13 +43,13 @@ impl Request {
     /// The C-STORE-RSP with this status, and why.
     pub fn response(&self, status: u16, refusal: Option<&Refusal>) -> CommandSet {
         let offending: Vec<u32> = refusal.and_then(|r| r.offending).into_iter().collect();
-        let comment = refusal.map(|refusal| refusal.comment.as_str());
+        let comment = refusal.map(Refusal::comment);
         build::c_store_rsp(
             self.message_id,
             &self.sop_class,
             &self.sop_instance,
             status,
-            comment,
+            comment.as_deref(),
             &offending,
         )
     }
@@ -189,20 +189,16 @@ impl Receiving {
 
 /// The refusal that a journal's error means to a sender.
 pub fn refusal_of(error: &JournalError) -> Refusal {
-    let (code, comment) = match error {
-        JournalError::Full => ("journal-full", "archive node is full, send again later"),
-        JournalError::ReadOnly(_) | JournalError::Closed => {
-            ("journal-read-only", "archive node cannot write, send again later")
+    Refusal::of(match error {
+        JournalError::Full => &storage::JOURNAL_FULL,
+        JournalError::ReadOnly(_) | JournalError::Closed | JournalError::Io(_) => {
+            &storage::JOURNAL_READ_ONLY
         }
-        JournalError::Unrecordable(_) => ("journal-unrecordable", "instance cannot be recorded"),
+        JournalError::Unrecordable(_) => &storage::JOURNAL_UNRECORDABLE,
         JournalError::Rot { .. }
         | JournalError::Gone { .. }
-        | JournalError::Io(_)
         | JournalError::Config(_)
         | JournalError::Epoch { .. }
-        | JournalError::NotDiscardable => {
-            ("journal-failed", "archive node failed to write, send again later")
-        }
-    };
-    Refusal::new(code, OUT_OF_RESOURCES, None, comment)
+        | JournalError::NotDiscardable => &storage::PROCESSING,
+    })
 }

@@ -19,7 +19,7 @@ use crate::dataset::Scanned;
 use crate::dedup::{Judgement, Opening, Settled, Ticket};
 use crate::instance::{Content, Particulars, ReceiveId, StudyKey, Uid, Verdict};
 use crate::journal::{JournalError, JournalState, Tail};
-use crate::refusal::{CONFLICTING_CONTENT, PROCESSING_FAILURE, Refusal, SUCCESS};
+use crate::refusal::{Refusal, SUCCESS, storage};
 use crate::rules::uid::{self, UidReading};
 use crate::rules::{self, Judged, StoreRequest};
 
@@ -167,7 +167,7 @@ impl Intake {
             Judgement::Conflicting { already_quarantined: Some(_), .. } => {
                 count(&self.counters.instances_conflicting_again, 1);
                 self.drop_upload(&inbound);
-                self.answer(&inbound, CONFLICTING_CONTENT, Some(&conflict()));
+                self.answer_refusal(&inbound, conflict());
             }
         }
         candidate.owed.take();
@@ -191,7 +191,7 @@ impl Intake {
     fn fail(self: &Arc<Self>, mut owed: Owed) {
         let Some(ticket) = owed.take() else { return };
         let inbound = Arc::clone(owed.inbound());
-        let refusal = inbound.unkept.clone().unwrap_or_else(|| self.why_lost());
+        let refusal = inbound.unkept.unwrap_or_else(|| self.why_lost());
         self.settled(ticket, Settled::Failed, || self.refuse(&inbound, &refusal));
     }
 
@@ -244,11 +244,11 @@ impl Intake {
             Verdict::Kept => {
                 count(&self.counters.instances_kept, 1);
                 count(&self.counters.bytes_kept, length);
-                self.answer(inbound, SUCCESS, None);
+                self.answer_success(inbound);
             }
             Verdict::Quarantined => {
                 count(&self.counters.instances_quarantined, 1);
-                self.answer(inbound, CONFLICTING_CONTENT, Some(&conflict()));
+                self.answer_refusal(inbound, conflict());
             }
         }
         if first {
@@ -259,7 +259,7 @@ impl Intake {
     fn already_here(&self, inbound: &Inbound) {
         count(&self.counters.instances_identical, 1);
         self.drop_upload(inbound);
-        self.answer(inbound, SUCCESS, None);
+        self.answer_success(inbound);
     }
 
     fn refuse_unwritten(&self, inbound: &Inbound, error: &JournalError) {
@@ -276,18 +276,31 @@ impl Intake {
             return;
         }
         count(&self.counters.instances_refused, 1);
-        self.tell_refused(inbound, refusal);
-        self.answer(inbound, refusal.status, Some(refusal));
+        self.answer_refusal(inbound, *refusal);
     }
 
-    fn tell_refused(&self, inbound: &Inbound, refusal: &Refusal) {
+    /// What is refused is told to the sender and to the log, and counted by its code. One answer a
+    /// request, also when a defect had it refused while its outcome was on its way.
+    fn answer_refusal(&self, inbound: &Inbound, refusal: Refusal) {
+        if inbound.answered.swap(true, SeqCst) {
+            return;
+        }
+        let request = &inbound.request;
+        self.tell_refused(Refused {
+            association: inbound.lane.number(),
+            sender: inbound.admission.sender.clone(),
+            sop_instance: Some(Arc::clone(&request.sop_instance)),
+            refusal,
+        });
+        let response = request.response(refusal.status(), Some(&refusal));
+        inbound.lane.answer(request.context_id, &response);
+    }
+
+    pub(super) fn tell_refused(&self, refused: Refused) {
+        self.refusals.count(refused.refusal.entry);
         self.wake.push(|pile| {
             if pile.refused.len() < REFUSED_MAX {
-                pile.refused.push(Refused {
-                    association: inbound.lane.number(),
-                    sop_instance: Arc::clone(&inbound.request.sop_instance),
-                    refusal: refusal.clone(),
-                });
+                pile.refused.push(refused);
             }
         });
     }
@@ -296,22 +309,20 @@ impl Intake {
         inbound.take_upload().into_iter().for_each(|upload| self.journal.abandon(upload));
     }
 
-    fn answer(&self, inbound: &Inbound, status: u16, refusal: Option<&Refusal>) {
-        // One answer a request, also when a defect had it refused while its outcome was on its way.
+    fn answer_success(&self, inbound: &Inbound) {
         if inbound.answered.swap(true, SeqCst) {
             return;
         }
         let request = &inbound.request;
-        inbound.lane.answer(request.context_id, &request.response(status, refusal));
+        inbound.lane.answer(request.context_id, &request.response(SUCCESS, None));
     }
 }
 
 fn conflict() -> Refusal {
-    let comment = "same SOP Instance UID with other content is kept already";
-    Refusal::new("conflicting-content", CONFLICTING_CONTENT, Some(0x0008_0018), comment)
+    Refusal::of(&storage::CONFLICTING)
 }
 
 /// What should be there is not: our defect, and the sender must hear that it is not kept.
 pub(super) fn lost() -> Refusal {
-    Refusal::new("processing-failure", PROCESSING_FAILURE, None, "archive node failed, send again")
+    Refusal::of(&storage::PROCESSING)
 }

@@ -8,19 +8,21 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::instance::{StudyKey, Uid};
+use crate::instance::{Sender, StudyKey, Uid};
 use crate::refusal::Refusal;
 
 /// Refusals told in one drain; the counters have them all, whatever a sender sends.
 pub const REFUSED_MAX: usize = 100;
 
-/// One instance that was refused.
+/// One instance, or one request, that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// The association it came on.
     pub association: u64,
-    /// SOP Instance UID, as the command says.
-    pub sop_instance: Uid,
+    /// Who sent it; empty if nobody was admitted.
+    pub sender: Sender,
+    /// SOP Instance UID, as the command says; None if it is no C-STORE that can be read.
+    pub sop_instance: Option<Uid>,
     /// Why.
     pub refusal: Refusal,
 }
@@ -37,7 +39,7 @@ pub struct Pile {
     /// There is something to land again: one that closed when none waited. The next few thousand
     /// are taken with it, and wake nobody.
     pub landing: bool,
-    /// Instances refused, for the log; at most [`REFUSED_MAX`] between two drains.
+    /// What was refused, for the log; at most [`REFUSED_MAX`] between two drains.
     pub refused: Vec<Refused>,
     /// Why the journal stopped, once.
     pub stopped: Option<String>,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::refusal::{Entry, protocol};
+
 /// A PDU that cannot be read: always the sender's fault, never worth a retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PduError {
@@ -41,21 +43,21 @@ pub enum PduErrorKind {
 }
 
 impl PduErrorKind {
-    /// The fault in words, without any content of the PDU.
-    pub fn what(self) -> &'static str {
+    /// What a refusal by this fault says.
+    pub fn entry(self) -> &'static Entry {
         match self {
-            Self::UnknownType => "unrecognized PDU type",
-            Self::Length => "PDU length is not possible for its type",
-            Self::Short => "length field claims more than there is",
-            Self::Trailing => "bytes behind the last field of an item",
-            Self::Missing => "required item is missing",
-            Self::Duplicate => "item is present twice",
-            Self::UnexpectedItem => "item of another kind than belongs here",
-            Self::ContextIdEven => "presentation context id is even",
-            Self::ContextIdDuplicate => "presentation context id is used twice",
-            Self::Uid => "not a UID",
-            Self::Text => "text with characters that are not allowed",
-            Self::Value => "value is not defined by the standard",
+            Self::UnknownType => &protocol::PDU_TYPE,
+            Self::Length => &protocol::PDU_LENGTH,
+            Self::Short => &protocol::PDU_SHORT,
+            Self::Trailing => &protocol::PDU_TRAILING,
+            Self::Missing => &protocol::PDU_MISSING,
+            Self::Duplicate => &protocol::PDU_DUPLICATE,
+            Self::UnexpectedItem => &protocol::PDU_ITEM,
+            Self::ContextIdEven => &protocol::CONTEXT_EVEN,
+            Self::ContextIdDuplicate => &protocol::CONTEXT_TWICE,
+            Self::Uid => &protocol::PDU_UID,
+            Self::Text => &protocol::PDU_TEXT,
+            Self::Value => &protocol::PDU_VALUE,
         }
     }
 }
@@ -72,7 +74,7 @@ impl PduError {
 
 impl fmt::Display for PduError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at byte {}", self.kind.what(), self.offset)
+        write!(f, "{} at byte {}", self.kind.entry().text, self.offset)
     }
 }
 

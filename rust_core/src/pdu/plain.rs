@@ -2,6 +2,7 @@
 
 use super::error::PduError;
 use super::reader::Reader;
+use crate::refusal::{Answer, Entry};
 
 /// A whole A-RELEASE-RQ PDU (PS3.8 9.3.6).
 pub const RELEASE_RQ: [u8; 10] = [5, 0, 0, 0, 0, 4, 0, 0, 0, 0];
@@ -75,6 +76,17 @@ pub enum AbortReason {
 }
 
 impl Abort {
+    /// The abort that an entry of the catalogue says; by the provider, without a reason, where it
+    /// says none.
+    pub const fn of(entry: &Entry) -> Self {
+        match entry.answer {
+            Answer::Abort(source, reason) => Self { source, reason },
+            Answer::Status(_) | Answer::Reject(..) | Answer::Close | Answer::Counted => {
+                Self { source: 2, reason: AbortReason::NotSpecified as u8 }
+            }
+        }
+    }
+
     /// Abort by the service user; carries no reason.
     pub const USER: Self = Self { source: 0, reason: 0 };
 

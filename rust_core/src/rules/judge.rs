@@ -73,13 +73,7 @@ impl Findings {
     }
 
     fn refuse(&self, id: RuleId) -> Refusal {
-        let rule = id.rule();
-        let offending = self.offending[id as usize];
-        let comment = match offending {
-            Some(tag) => format!("{} {}", rule.text, tag::text(tag)),
-            None => rule.text.to_owned(),
-        };
-        Refusal::new(rule.code, rule.status, offending, comment)
+        Refusal::at(id.entry(), self.offending[id as usize])
     }
 }
 

@@ -182,14 +182,14 @@ impl RuleId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::ERROR_COMMENT_LENGTH_MAX;
+    use crate::refusal::comment::TEXT_LENGTH_MAX;
 
     #[test]
     fn codes_are_kebab_case_and_unique_and_texts_fit_a_comment() {
         for (i, rule) in RULES.iter().enumerate() {
             assert!(rule.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
             assert!(RULES[..i].iter().all(|other| other.code != rule.code));
-            assert!(rule.text.len() + 12 <= ERROR_COMMENT_LENGTH_MAX, "{}", rule.code);
+            assert!(rule.text.len() <= TEXT_LENGTH_MAX, "{}", rule.code);
             assert!(!rule.always_refuses || rule.strict == Severity::Refuse);
         }
     }

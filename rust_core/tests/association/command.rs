@@ -1,8 +1,8 @@
 //! Command sets: strict on the wire, typed in meaning, answerable where they are only incomplete.
 
 use kuva_core::command::{
-    Command, CommandErrorKind, CommandFault, CommandSet, CommandSetBuilder, MoveOriginator,
-    NO_DATA_SET, Priority, SubOperations, build, field, status, tag,
+    Command, CommandErrorKind, CommandSet, CommandSetBuilder, MoveOriginator, NO_DATA_SET,
+    Priority, SubOperations, build, field, status, tag,
 };
 use kuva_core::limits::COMMAND_SET_LENGTH_MAX;
 use proptest::prelude::*;
@@ -146,9 +146,11 @@ fn a_command_set_of_64_kib_passes_and_one_longer_does_not() {
     assert_eq!(kind_of(&filled(COMMAND_SET_LENGTH_MAX + 2)), CommandErrorKind::TooLong);
 }
 
-fn fault_of(set: CommandSet) -> Option<CommandFault> {
+fn fault_of(set: CommandSet) -> Option<(u16, u32)> {
     match Command::of(&set).unwrap() {
-        Command::Malformed { fault, message_id: 7, .. } => Some(fault),
+        Command::Malformed { fault, message_id: 7, .. } => {
+            Some((fault.entry.status(), fault.offending))
+        }
         _ => None,
     }
 }
@@ -162,7 +164,7 @@ fn u22_a_missing_or_wrong_element_can_be_answered() {
             .us(tag::DATA_SET_TYPE, 1)
             .uid(tag::AFFECTED_SOP_CLASS, CT)
     };
-    let fault = |status, element: u16| Some(CommandFault { status, offending: element.into() });
+    let fault = |status, element: u16| Some((status, u32::from(element)));
     let instance = tag::AFFECTED_SOP_INSTANCE;
     assert_eq!(fault_of(store().uid(instance, "1.2").finish()), None);
     assert_eq!(fault_of(store().finish()), fault(status::MISSING_ATTRIBUTE, instance));

@@ -32,7 +32,7 @@ fn u1_u2_other_protocols_are_known_by_their_first_byte() {
     for bytes in [&b"G"[..], b"\x16\x03\x01", b"\0", b"\x08", b"\xff"] {
         let failure = failure(&mut acceptor(), bytes);
         assert_eq!((failure.answer, failure.offset), (Some(provider(1)), 0), "{bytes:?}");
-        assert_eq!(failure.what, "unrecognized PDU type");
+        assert_eq!(failure.entry.text, "unrecognized PDU type");
     }
 }
 
@@ -83,12 +83,12 @@ fn u17_pdv_lengths_must_fit_their_pdu_exactly() {
     for length in [0, 1, 7, u32::MAX] {
         let failure = established_failure(&claims(length, b"abcd"));
         assert_eq!(failure.answer, Some(provider(6)), "{length}");
-        assert_eq!(failure.what, "PDV length does not fit its PDU");
+        assert_eq!(failure.entry.text, "PDV length does not fit its PDU");
     }
     let mut body = value(3, 1, b"ab");
     body.extend([0; 5]);
     let failure = established_failure(&data_tf(&body));
-    assert_eq!(failure.what, "PDU has too few bytes left for a PDV");
+    assert_eq!(failure.entry.text, "PDU has too few bytes left for a PDV");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn u18_a_command_that_never_ends_is_refused_at_its_limit() {
         feed(&mut acceptor, &kib).unwrap();
     }
     let failure = failure(&mut acceptor, &pdv(3, 1, &[0])[..12]);
-    assert_eq!((failure.what, failure.answer), ("command set is too long", Some(USER)));
+    assert_eq!((failure.entry.text, failure.answer), ("command set is too long", Some(USER)));
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn u19_a_message_of_crumbs_is_refused_and_one_of_small_fragments_is_not() {
     // The command's fragment was one, its bytes and those of the crumbs earn a few more.
     assert!((FRAGMENTS_FREE - 1..FRAGMENTS_FREE + 64).contains(&(crumbs.unwrap() as u64)));
     let answered = failure(&mut established().1, &crumbs_in_one_pdu());
-    assert_eq!(answered.what, "message in too many fragments for its length");
+    assert_eq!(answered.entry.text, "message in too many fragments for its length");
     assert_eq!(answered.answer, Some(USER));
 }
 
@@ -154,7 +154,7 @@ fn u21_u22_fragments_out_of_order_are_refused() {
         ),
     ] {
         let failure = established_failure(&data_tf(&values.concat()));
-        assert_eq!((failure.what, failure.answer), (what, Some(USER)));
+        assert_eq!((failure.entry.text, failure.answer), (what, Some(USER)));
     }
 }
 

@@ -59,6 +59,6 @@ fn a_deflated_bomb_is_refused_at_the_limit_of_inflated_bytes() {
     assert!(bytes.len() < 16 << 10);
     let limits = ScanLimits { length_max: 1 << 20, ..ScanLimits::default() };
     let mut scanner = Scanner::new(Encoding::DeflatedLittle, false, limits);
-    assert_eq!(scanner.update(&bytes).unwrap_err().code, "data-set-too-large");
+    assert_eq!(scanner.update(&bytes).unwrap_err().code(), "data-set-too-large");
     assert!(scan(Encoding::DeflatedLittle, &bytes).is_ok());
 }

@@ -29,7 +29,7 @@ fn flags(elements: &[Element]) -> Vec<&'static str> {
 
 fn refused(elements: &[Element]) -> (&'static str, u16, Option<u32>) {
     let refusal = judged(Preset::Strict, elements).unwrap_err();
-    (refusal.code, refusal.status, refusal.offending)
+    (refusal.code(), refusal.status(), refusal.offending)
 }
 
 fn us(tag: u32, number: u16) -> Element {
@@ -92,7 +92,7 @@ fn data_set_command_and_context_must_agree() {
         ),
     ] {
         let refusal = answer(request);
-        assert_eq!((refusal.code, refusal.status), (code, 0xA900));
+        assert_eq!((refusal.code(), refusal.status()), (code, 0xA900));
     }
     let padded = format!("{SOP_INSTANCE}\0");
     assert!(judge(&rules, &scanned, &StoreRequest { sop_instance: &padded, ..REQUEST }).is_ok());
@@ -161,8 +161,8 @@ fn fragments_and_their_offset_tables_are_judged() {
         judge(&Preset::Strict.into(), &scanned, &REQUEST).map(|judged| judged.flags)
     };
     assert_eq!(judged(fragments(&[&[], &[1, 2]])), Ok(0));
-    assert_eq!(judged(fragments(&[&[]])).unwrap_err().code, "pixel-data-short");
-    assert_eq!(judged(fragments(&[&[99, 0, 0, 0], &[1, 2]])).unwrap_err().code, "offset-table");
+    assert_eq!(judged(fragments(&[&[]])).unwrap_err().code(), "pixel-data-short");
+    assert_eq!(judged(fragments(&[&[99, 0, 0, 0], &[1, 2]])).unwrap_err().code(), "offset-table");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_profile_may_harden_a_flag_into_a_refusal() {
     let elements = without(small(), 0x0010_0020);
     let scanned = scan(EXPLICIT, &encode(&elements, EXPLICIT)).unwrap();
     let refusal = judge(&rules, &scanned, &REQUEST).unwrap_err();
-    assert_eq!(refusal.comment, "missing or empty (0010,0020)");
+    assert_eq!(refusal.comment(), "PatientID (0010,0020): missing or empty");
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn the_gravest_broken_rule_gives_the_answer() {
 fn no_comment_holds_a_value() {
     let secret = "1.999999.SECRET";
     let refusal = judged(Preset::Strict, &with(small(), value(0x0020_000D, b"UI", secret)));
-    assert!(!refusal.unwrap_err().comment.contains("999999"));
+    assert!(!refusal.unwrap_err().comment().contains("999999"));
 }
 
 #[test]
@@ -239,15 +239,15 @@ fn a_deflate_trailer_is_refused_or_flagged_by_preset() {
     let all = [&bytes[..end], b"checksum"].concat();
     let scanned = scan(Encoding::DeflatedLittle, &all).unwrap();
     let strict = judge(&Preset::Strict.into(), &scanned, &REQUEST).unwrap_err();
-    assert_eq!((strict.code, strict.offending), ("deflate-trailer", None));
+    assert_eq!((strict.code(), strict.offending), ("deflate-trailer", None));
     let kept = judge(&Preset::Migration.into(), &scanned, &REQUEST).unwrap();
     assert_eq!(kept.flags, 1 << 25, "bits are stable");
 }
 
 /// What became of a data set cut at `end`: the codes of its flags, or of its refusal.
 fn cut_at(end: usize, bytes: &[u8], encoding: Encoding, encapsulated: bool) -> Result<(), String> {
-    let scanned = scan_chunks(encoding, encapsulated, [&bytes[..end]]).map_err(|r| r.code)?;
-    let judged = judge(&Preset::Strict.into(), &scanned, &REQUEST).map_err(|r| r.code)?;
+    let scanned = scan_chunks(encoding, encapsulated, [&bytes[..end]]).map_err(|r| r.code())?;
+    let judged = judge(&Preset::Strict.into(), &scanned, &REQUEST).map_err(|r| r.code())?;
     let flags: Vec<_> = codes_of(judged.flags).collect();
     if flags.is_empty() { Ok(()) } else { Err(flags.join(" ")) }
 }

@@ -35,7 +35,7 @@ fn scan_encapsulated(elements: &[Element]) -> Outcome {
 }
 
 pub fn code(outcome: Outcome) -> &'static str {
-    outcome.unwrap_err().code
+    outcome.unwrap_err().code()
 }
 
 fn image(pixels: Element) -> Vec<Element> {
@@ -196,7 +196,7 @@ fn a_claim_beyond_the_limit_is_refused_when_it_is_made() {
     let mut bytes = encode(&[value(0x0008_0016, b"UI", "1.2")], EXPLICIT);
     put_header(&mut bytes, 0x0042_0011, *b"OB", 2000, EXPLICIT);
     let refusal = Scanner::new(EXPLICIT, false, limits).update(&bytes).unwrap_err();
-    assert_eq!((refusal.code, refusal.status), ("data-set-too-large", 0xA700));
+    assert_eq!((refusal.code(), refusal.status()), ("data-set-too-large", 0xA700));
 }
 
 #[test]
@@ -454,6 +454,7 @@ fn a_refusal_stands() {
 fn refusals_name_the_element_and_never_a_value() {
     let bytes = encode(&small(), EXPLICIT);
     let refusal = scan(EXPLICIT, &bytes[..bytes.len() - 1]).unwrap_err();
-    assert_eq!(refusal.comment, "data set truncated (7FE0,0010)");
-    assert_eq!((refusal.status, refusal.offending), (0xC000, Some(0x7FE0_0010)));
+    let cut = format!("PixelData (7FE0,0010): data set truncated at byte {}", bytes.len() - 1);
+    assert_eq!(refusal.comment(), cut);
+    assert_eq!((refusal.status(), refusal.offending), (0xC000, Some(0x7FE0_0010)));
 }

@@ -7,10 +7,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use kuva_core::association::{Association, AssociationLimits, Event};
-use kuva_core::command::{Command, Priority, build};
-use kuva_core::dedup::{DuplicatesLimits, DuplicatesTable};
-use kuva_core::instance::{NodeId, Sender as From, VaultId, Verdict};
-use kuva_core::intake::landing::Flush;
+use kuva_core::command::{Command, CommandSet, Priority, build};
+use kuva_core::dedup::{DuplicatesLimits, DuplicatesTable, Known, Origin};
+use kuva_core::instance::{Content, NodeId, Sender as From, VaultId, Verdict};
+use kuva_core::intake::landing::{Closed, Flush, UNLANDED_MAX};
 use kuva_core::intake::lane::Lane;
 use kuva_core::intake::{Admission, Heard, Intake, IntakeSettings, Peer};
 use kuva_core::journal::{Faults, Journal, JournalConfig, MemoryMedium, WriteMode};
@@ -21,8 +21,8 @@ use kuva_core::pdu::{
 use kuva_core::rules::{Preset, RuleSet};
 
 /// Raw Data Storage: needs no pixels.
-const CLASS: &str = "1.2.840.10008.5.1.4.1.1.66";
-const SYNTAX: &str = "1.2.840.10008.1.2.1";
+pub const CLASS: &str = "1.2.840.10008.5.1.4.1.1.66";
+pub const SYNTAX: &str = "1.2.840.10008.1.2.1";
 const NODE: NodeId = NodeId([7; 16]);
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -81,6 +81,8 @@ pub struct Rig {
     answers: Arc<Answers>,
     reachable: Arc<AtomicBool>,
     silent: Arc<AtomicBool>,
+    known: Arc<Mutex<Vec<Known>>>,
+    clock_breaks: Arc<AtomicBool>,
     ended: Arc<AtomicBool>,
     numbers: AtomicU64,
     epoch: u32,
@@ -102,9 +104,13 @@ impl Rig {
         let nonces = AtomicU64::new(99);
         let nonces = Box::new(move || nonces.fetch_add(7919, SeqCst));
         let (journal, _) = Journal::open(medium.clone(), config, nonces).unwrap();
-        let clock = AtomicI64::new(1_000_000);
-        let settings =
-            IntakeSettings { workers: 2, clock: Box::new(move || clock.fetch_add(1, SeqCst)) };
+        let (time, clock_breaks) = (AtomicI64::new(1_000_000), Arc::new(AtomicBool::new(false)));
+        let breaks = Arc::clone(&clock_breaks);
+        let clock = move || {
+            assert!(!breaks.swap(false, SeqCst), "the clock broke, as this test wants");
+            time.fetch_add(1, SeqCst)
+        };
+        let settings = IntakeSettings { workers: 2, clock: Box::new(clock) };
         let table = DuplicatesTable::new(NODE, DuplicatesLimits::default());
         let intake = Intake::start(journal, table, settings).unwrap();
         let rig = Self {
@@ -113,6 +119,8 @@ impl Rig {
             answers: Arc::default(),
             reachable: Arc::new(AtomicBool::new(true)),
             silent: Arc::default(),
+            known: Arc::default(),
+            clock_breaks,
             ended: Arc::default(),
             numbers: AtomicU64::new(1),
             epoch,
@@ -126,6 +134,7 @@ impl Rig {
         let (intake, answers) = (Arc::clone(&self.intake), Arc::clone(&self.answers));
         let (reachable, ended) = (Arc::clone(&self.reachable), Arc::clone(&self.ended));
         let silent = Arc::clone(&self.silent);
+        let known = Arc::clone(&self.known);
         std::thread::spawn(move || {
             let mut asked = Vec::new();
             while !ended.load(SeqCst) {
@@ -134,7 +143,7 @@ impl Rig {
                 let answered = if silent.load(SeqCst) { 0 } else { asked.len() };
                 for key in asked.drain(..answered) {
                     if reachable.load(SeqCst) {
-                        intake.study_opened(&key, Vec::new());
+                        intake.study_opened(&key, known.lock().unwrap().clone());
                     } else {
                         intake.study_failed(&key);
                     }
@@ -142,7 +151,7 @@ impl Rig {
                 for (number, bytes) in pile.output {
                     answers.bytes.lock().unwrap().entry(number).or_default().extend(bytes);
                 }
-                let refused = pile.refused.iter().map(|refused| refused.refusal.code);
+                let refused = pile.refused.iter().map(|refused| refused.refusal.code());
                 answers.refused.lock().unwrap().extend(refused);
                 for number in pile.resume {
                     answers.resume.lock().unwrap().insert(number, true);
@@ -182,8 +191,55 @@ impl Rig {
         taken.into_iter().for_each(std::mem::forget);
     }
 
+    /// The catalogue says that nodes disagree on this instance.
+    pub fn dispute(&self, sample: &Sample) {
+        let content =
+            Content { digest: [9; 32], transfer_syntax: SYNTAX.into(), sop_class: CLASS.into() };
+        let sop_instance = sample.instance.as_str().into();
+        let content = (&content).into();
+        let known = Known {
+            sop_instance,
+            content,
+            origin: Origin::Equivalent,
+            disputed: true,
+            preferred: false,
+        };
+        self.known.lock().unwrap().push(known);
+    }
+
+    /// As many closed instances wait for the catalogue as may.
+    pub fn fall_behind(&self) {
+        let kept = self.intake.newest(1).unwrap().remove(0);
+        let particulars = Arc::new(kept.particulars.clone());
+        for _ in 0..UNLANDED_MAX {
+            let (receive_id, particulars) = (kept.receive_id, Arc::clone(&particulars));
+            self.intake.landing.push(Closed { receive_id, particulars });
+        }
+    }
+
+    /// The next look at the clock panics: a defect in a worker.
+    pub fn break_clock(&self) {
+        self.clock_breaks.store(true, SeqCst);
+    }
+
     pub fn sender(&self) -> Sender {
-        Sender::new(self)
+        Sender::new(self, SYNTAX, Some(admission(From::default())))
+    }
+
+    /// A sender of whom the record says this.
+    pub fn sender_called(&self, calling: &str) -> Sender {
+        let sender = From { calling: calling.into(), ..From::default() };
+        Sender::new(self, SYNTAX, Some(admission(sender)))
+    }
+
+    /// A sender whose context has this transfer syntax.
+    pub fn sender_in(&self, syntax: &str) -> Sender {
+        Sender::new(self, syntax, Some(admission(From::default())))
+    }
+
+    /// A sender who may not store.
+    pub fn sender_without_grant(&self) -> Sender {
+        Sender::new(self, SYNTAX, None)
     }
 
     pub fn counter(&self, name: &str) -> u64 {
@@ -217,10 +273,24 @@ impl Rig {
         self.medium.set_faults(Faults { write_fails: Some(writes + 1), ..Faults::default() });
     }
 
+    /// How many refusals were counted by this code.
+    pub fn refusals(&self, code: &str) -> u64 {
+        let counts = self.intake.refusals.snapshot();
+        counts.into_iter().find(|(counted, _)| *counted == code).unwrap().1
+    }
+
     /// Codes of the refusals told to the log.
     pub fn refused(&self) -> Vec<&'static str> {
         self.settle();
-        self.answers.refused.lock().unwrap().clone()
+        let counted = || self.intake.refusals.snapshot().iter().map(|(_, many)| *many).sum::<u64>();
+        let told = || self.answers.refused.lock().unwrap().clone();
+        for _ in 0..200 {
+            if told().len() as u64 >= counted() {
+                break;
+            }
+            self.settle();
+        }
+        told()
     }
 
     pub fn flush(&self) -> Option<Flush> {
@@ -257,13 +327,13 @@ pub struct Sender {
 }
 
 impl Sender {
-    fn new(rig: &Rig) -> Self {
+    fn new(rig: &Rig, syntax: &str, admission: Option<Admission>) -> Self {
         let number = rig.numbers.fetch_add(1, SeqCst);
         let intake = Arc::clone(&rig.intake);
         let (wake, counters) = (Arc::clone(&intake.wake), Arc::clone(&intake.counters));
         let lane = Arc::new(Lane::new(number, wake, counters));
         let mut peer = Peer::acceptor(intake, lane, AssociationLimits::default());
-        let context = PresentationContextProposed::new(1, CLASS, vec![SYNTAX.into()]);
+        let context = PresentationContextProposed::new(1, CLASS, vec![syntax.into()]);
         let title = |name| AeTitle::new(name).unwrap();
         let information = UserInformation { maximum_length: 1 << 18, ..Default::default() };
         let rq = AssociateRq::new(title("KUVA"), title("TEST"), vec![context], information.clone());
@@ -271,10 +341,10 @@ impl Sender {
         let answers = Arc::clone(&rig.answers);
         let heard = give(&mut peer, number, &answers, &request, usize::MAX);
         assert!(matches!(heard[..], [Heard::Requested(_)]));
-        let accepted = vec![PresentationContextAnswered::accepted(1, SYNTAX)];
+        let accepted = vec![PresentationContextAnswered::accepted(1, syntax)];
         let ac = AssociateAc::answering(&rq, accepted, information);
         let bytes = peer.engine().accept(&ac).unwrap();
-        peer.admit(Some(Arc::new(admission())), 1);
+        peer.admit(admission.map(Arc::new), 1);
         let event = engine.next(&mut &bytes[..]).unwrap();
         assert!(matches!(event, Some(Event::Accepted(_))));
         Self { number, peer, engine, answers, piece: usize::MAX }
@@ -299,6 +369,21 @@ impl Sender {
         self.engine.data_set(1, &sample.data_set[from..], true, &mut bytes).unwrap();
         let heard = give(&mut self.peer, self.number, &self.answers, &bytes, self.piece);
         assert!(heard.is_empty(), "{heard:?}");
+    }
+
+    /// Any command, and a data set if it announces one; returns what policy hears.
+    pub fn command(&mut self, command: &CommandSet, data_set: Option<&[u8]>) -> Vec<Heard> {
+        let mut bytes = self.engine.command(1, command).unwrap();
+        if let Some(data_set) = data_set {
+            self.engine.data_set(1, data_set, true, &mut bytes).unwrap();
+        }
+        give(&mut self.peer, self.number, &self.answers, &bytes, self.piece)
+    }
+
+    /// The event loop says that it read more than it was lent room for.
+    pub fn overrun(&mut self) -> Vec<Heard> {
+        let (_, room) = self.peer.free();
+        self.peer.buffer_updated(room + 1)
     }
 
     /// Status of the C-STORE-RSP.
@@ -333,12 +418,8 @@ impl Drop for Sender {
     }
 }
 
-fn admission() -> Admission {
-    Admission {
-        vault: VaultId([1; 16]),
-        sender: From::default(),
-        rules: RuleSet::from(Preset::Strict),
-    }
+fn admission(sender: From) -> Admission {
+    Admission { vault: VaultId([1; 16]), sender, rules: RuleSet::from(Preset::Strict) }
 }
 
 /// Feed bytes as a socket would: as many as the buffer takes, waiting while the peer is paused.

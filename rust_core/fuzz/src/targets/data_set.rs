@@ -44,7 +44,7 @@ impl Way {
         let mut scanner = Scanner::new(self.encoding(), self.encapsulated(), self.limits());
         for piece in pieces {
             if let Err(refusal) = scanner.update(piece) {
-                assert_eq!(scanner.update(b"more"), Err(refusal.clone()), "a refusal stands");
+                assert_eq!(scanner.update(b"more"), Err(refusal), "a refusal stands");
                 return Err(refusal);
             }
         }
@@ -72,7 +72,7 @@ fn judge(way: Way, cut: u8, bytes: &[u8]) {
     assert_eq!(way.scan(bytes.chunks(2 + usize::from(cut))), whole);
     match whole {
         Ok(scanned) => accepted(&scanned, bytes.len()),
-        Err(refusal) => assert!(refusal.comment.len() <= ERROR_COMMENT_LENGTH_MAX),
+        Err(refusal) => assert!(refusal.comment().len() <= ERROR_COMMENT_LENGTH_MAX),
     }
 }
 

@@ -61,7 +61,7 @@ impl Side {
         let encapsulated = self.syntax.encapsulated();
         let mut scanner = Scanner::new(encoding, encapsulated, ScanLimits::default());
         let scanned = scanner.update(&self.bytes).and_then(|()| scanner.finish());
-        scanned.map_or_else(|r| matches!(r.code, "data-set-empty" | "order-unknowable"), |_| true)
+        scanned.map_or_else(|r| matches!(r.code(), "data-set-empty" | "order-unknowable"), |_| true)
     }
 }
 
