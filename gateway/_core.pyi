@@ -34,6 +34,7 @@ __all__ = [
     "ProposedContextSpec",
     "Quarantined",
     "Recovery",
+    "RefusalEntry",
     "Refused",
     "ReleaseRequested",
     "Released",
@@ -43,7 +44,10 @@ __all__ = [
     "StudyOpening",
     "Wake",
     "decode_block",
+    "keyword_of",
     "locator_hash",
+    "refusal_comment",
+    "refusals",
     "rule_codes",
     "transfer_syntaxes",
     "__version__",
@@ -161,6 +165,8 @@ class Aborted:
 class Failed:
     """The peer broke the protocol: write `answer` (an A-ABORT, may be empty), then close."""
 
+    code: str
+    """Its entry in `refusals`."""
     what: str
     offset: int
     """Bytes received before the offence."""
@@ -279,6 +285,7 @@ class Association:
         *,
         sop_instance: str | None = None,
         error_comment: str | None = None,
+        offending: int | None = None,
         sub_operations: tuple[int | None, int, int, int] | None = None,
         data_set: bytes | None = None,
     ) -> bytes:
@@ -380,15 +387,22 @@ class StudyOpening:
 
 @final
 class Refused:
-    """An instance that was refused, for the log: never a value of its data set."""
+    """An instance or a request that was refused, for the log: never a value of its data set."""
 
     association: int
-    sop_instance: str
-    """As the command says it."""
+    calling: str
+    """Empty, like the address, if nobody was admitted."""
+    address: str
+    sop_instance: str | None
+    """As the command says it; None if it is no C-STORE that can be read."""
     code: str
-    """Stable name of the rule."""
+    """Its entry in `refusals`."""
     status: int
     comment: str
+    """Error Comment, as it was sent."""
+    offending: int | None
+    byte: int | None
+    """Byte of the (inflated) data set at which it showed, where that is known."""
 
 @final
 class Wake:
@@ -578,8 +592,47 @@ class Node:
     def counters(self) -> dict[str, int]:
         """Monotonic counters of the stages: names as in docs/operating/metrics.md."""
 
+    def refusal_counters(self) -> dict[str, int]:
+        """How often the core refused since the start, by every code of `refusals`."""
+
     def stop(self) -> None:
         """Blocking. No new instances; what is queued becomes durable; threads end."""
+
+# --- refusals ---------------------------------------------------------------------------------
+
+@final
+class RefusalEntry:
+    """One way in which something is refused, the gateway's own ways included."""
+
+    code: str
+    """Stable name."""
+    family: str
+    """data-set, content, storage, command, service, rejection, protocol or ending."""
+    turn: str
+    """Whose turn it is: sender, operator or nobody."""
+    value_class: str
+    """missing, malformed, mismatched, duplicate, too-long, too-short, unknown, misplaced, conflicting, none."""
+    answer: tuple[str, int, int, int]
+    """("status", status, 0, 0), ("reject", result, source, reason), ("abort", 0, source, reason), ("close", ...)
+    or, of a sub-operation, ("counted", ...)."""
+    attribute: int | None
+    """The attribute, where it is always the same."""
+    text: str
+    rule: str
+    standard: str
+    """Part and section; empty if the rule is ours alone."""
+    mend: str
+    example: str
+    """How to provoke it."""
+
+def refusals() -> list[RefusalEntry]:
+    """The catalogue of refusals, in the order of its document."""
+
+def refusal_comment(code: str, offending: int | None = None, byte: int | None = None) -> str:
+    """The Error Comment of a refusal; KeyError if the catalogue has no such code."""
+
+def keyword_of(tag: int) -> str | None:
+    """Keyword of a standard attribute (PS3.6)."""
 
 def decode_block(block: bytes) -> list[KnownInstance]:
     """What an index block says; ValueError if it is not one."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 import time
+from collections import Counter as TallyCounter
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -77,6 +78,9 @@ class Metrics:
     retrieved: Counter = field(init=False)
     """Stop 10, retrieval: instances sent, by `service` and `outcome`."""
 
+    refusals: TallyCounter[str] = field(default_factory=TallyCounter)
+    """What the gateway refused, by code of the catalogue; the core counts its own beside."""
+
     associations_open: Gauge = field(init=False)
     journal_fill: Gauge = field(init=False)
     """Fill of the journal, 0 to 1."""
@@ -84,6 +88,10 @@ class Metrics:
     """Time of one landing, arbitration included."""
     loop_lag_seconds: Histogram = field(init=False)
     """How late the event loop wakes a sleeper."""
+
+    def count_refusal(self, code: str) -> None:
+        """Counts one refusal of the gateway's own by its code."""
+        self.refusals[code] += 1
 
     def __post_init__(self) -> None:
         for name, kind, text, labels in _METRICS:

@@ -1,6 +1,7 @@
 """Retrieve: one sub-operation, a C-STORE to the peer, for each instance that was asked for."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,7 +12,16 @@ from gateway import _core
 from gateway.access.find import Match
 from gateway.errors import DamagedInstanceError, JournalError, JournalRotError, LocalError
 from gateway.journal import Journal
+from gateway.model.refusal import Refusal
 from gateway.transport.association import Association
+from gateway.wire.dicom.refusals import (
+    DAMAGED,
+    SUB_OPERATION_CONTEXT,
+    SUB_OPERATION_ELSEWHERE,
+    SUB_OPERATION_REFUSED,
+    SUB_OPERATION_UNANSWERED,
+    SUB_OPERATION_UNREADABLE,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -33,8 +43,10 @@ class SubOperations:
     failed: int = 0
     warning: int = 0
     failed_instances: list[str] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why sub-operations failed, by code of the catalogue."""
 
-    def count(self, match: Match, status: int | None) -> None:
+    def count(self, match: Match, status: int | None, why: Refusal = SUB_OPERATION_REFUSED) -> None:
         """Counts one outcome; None: it was never sent."""
         self.remaining -= 1
         if status is not None and status == 0:
@@ -43,6 +55,7 @@ class SubOperations:
             self.warning += 1
         else:
             self.failed += 1
+            self.reasons[why.code] += 1
             self.failed_instances.append(match.sop_instance)
 
     def give_up(self, matches: Sequence[Match]) -> None:
@@ -58,6 +71,8 @@ class _Ready:
     match: Match
     message_id: int
     context_id: int | None
+    why: Refusal = SUB_OPERATION_REFUSED
+    """Why it will fail, if it does."""
     transfer: _core.StoreTransfer | None = None
     pieces: list[bytes] = field(default_factory=list)
     whole: bool = False
@@ -91,7 +106,7 @@ class Retrieval:
         matches = iter(self._matches)
         while ahead := await self._prepare(matches):
             for one in ahead:
-                self.counts.count(one.match, await self._send(one))
+                self.counts.count(one.match, await self._send(one), one.why)
                 yield self.counts
 
     async def _prepare(self, matches: Iterator[Match]) -> list[_Ready]:
@@ -111,11 +126,12 @@ class Retrieval:
         return ahead
 
     def _addressed(self, match: Match) -> _Ready:
-        context_id = None
+        context_id, why = None, SUB_OPERATION_ELSEWHERE
         if self._journal.holds(match.receive_id):
             context_id = self._association.engine.context_for(match.sop_class, match.transfer_syntax)
+            why = SUB_OPERATION_CONTEXT if context_id is None else SUB_OPERATION_REFUSED
         self._message_id = (self._message_id + 1) % MESSAGE_ID_MODULUS
-        return _Ready(match, self._message_id, context_id)
+        return _Ready(match, self._message_id, context_id, why)
 
     def _read_ahead(self, ahead: Sequence[_Ready]) -> None:
         for one in ahead:
@@ -123,7 +139,7 @@ class Retrieval:
                 try:
                     self._open(one)
                 except JournalError as error:
-                    one.context_id, one.error = None, error
+                    one.context_id, one.error, one.why = None, error, SUB_OPERATION_UNREADABLE
 
     def _open(self, one: _Ready) -> None:
         assert one.context_id is not None
@@ -149,12 +165,13 @@ class Retrieval:
         except (DamagedInstanceError, JournalError, LocalError) as error:
             # Part of the message is out; there is no way to take it back but this.
             self._tell(one.match, error)
-            self._association.abort("an instance turned out damaged while it was being sent")
+            one.why = SUB_OPERATION_UNREADABLE
+            self._association.abort(DAMAGED)
             return None
         try:
             answer = await self._association.response(one.message_id, seconds=self._seconds_max)
         except TimeoutError:
-            self._association.abort("no answer to a sub-operation")
+            self._association.abort(SUB_OPERATION_UNANSWERED)
             return None
         return answer.status
 

@@ -13,6 +13,7 @@ from gateway.errors import GatewayError
 from gateway.ingest.duplicates import StudyOpener
 from gateway.ingest.landing import flush_of
 from gateway.journal import FLUSH_INSTANCES_MAX, Journal
+from gateway.wire.dicom.refusals import CATALOGUE, log_fields
 
 log = structlog.get_logger(__name__)
 
@@ -97,14 +98,7 @@ class Pipeline:
         if wake.landing:
             self._closed.set()
         for refused in wake.refused:
-            log.warning(
-                "instance refused",
-                association=refused.association,
-                sop_instance=refused.sop_instance,
-                rule=refused.code,
-                status=f"{refused.status:04X}H",
-                comment=refused.comment,
-            )
+            _tell(refused)
         if wake.journal_stopped is not None:
             self.stopped = wake.journal_stopped
             log.error("the journal stopped; nothing more is taken", reason=wake.journal_stopped)
@@ -184,3 +178,13 @@ class Pipeline:
                 except GatewayError as error:
                     log.warning("upkeep of the catalogue failed", reason=str(error))
             await asyncio.sleep(EVICT_SECONDS)
+
+
+def _tell(refused: _core.Refused) -> None:
+    """One refusal of the core's, in one line of the log."""
+    log.warning(
+        "request refused" if refused.sop_instance is None else "instance refused",
+        association=refused.association, address=refused.address, calling=refused.calling,
+        sop_instance=refused.sop_instance, status=f"{refused.status:04X}H", comment=refused.comment,
+        **log_fields(CATALOGUE[refused.code], offending=refused.offending, byte=refused.byte),
+    )  # fmt: skip

@@ -170,6 +170,10 @@ class Journal:
         """Monotonic counters of the stages."""
         return self._node.counters()
 
+    def refusals(self) -> dict[str, int]:
+        """How often the core refused, by every code of the catalogue."""
+        return self._node.refusal_counters()
+
 
 def _place(receive_id: ReceiveId) -> tuple[int, int]:
     return receive_id.epoch, receive_id.position

@@ -12,6 +12,7 @@ from gateway.ingest.admission import Admitted, Gate
 from gateway.journal import Journal
 from gateway.listeners.retrieve import C_GET_RQ, GetService
 from gateway.listeners.verification import C_ECHO_RQ, echo
+from gateway.model.refusal import Refusal
 from gateway.profiles import Profile
 from gateway.settings import DicomSettings
 from gateway.telemetry import Metrics
@@ -26,14 +27,23 @@ from gateway.transport.association import (
     Timers,
 )
 from gateway.wire.dicom.negotiation import Answer, Result, negotiate
+from gateway.wire.dicom.refusals import (
+    CATALOGUE,
+    DEFECT,
+    FAILED,
+    OPERATION_UNRECOGNISED,
+    RESPONSE_UNASKED,
+    SHUTTING_DOWN,
+    SOCKETS,
+    comment_of,
+    log_fields,
+)
 from gateway.wire.dicom.rejection import LOCAL_LIMIT, Rejection
-from gateway.wire.dicom.status import Status
 
 log = structlog.get_logger(__name__)
 
-UNEXPECTED_PARAMETER = 5
-"""Reason of an A-ABORT by the provider (PS3.8 9.3.8)."""
 DRAIN_POLL_SECONDS = 0.05
+TURNED_AWAY_TOLD_SECONDS = 1.0
 DRAIN_QUIET_SECONDS = 1.0
 """A drained association that is quiet for so long has ended: synchronous senders pause between C-STOREs."""
 
@@ -76,7 +86,11 @@ class DicomListener:
             send_seconds=settings.progress_window_seconds,
         )
         self._timers = timers
-        self._acceptor = Acceptor(journal.acceptor, self._supervise, timers, catch_up=self._catch_up)
+        self._acceptor = Acceptor(
+            journal.acceptor, self._supervise, timers,
+            catch_up=self._catch_up, on_turned_away=self._turned_away,
+        )  # fmt: skip
+        self._turned_away_told = float("-inf")
         self._before_writing: Callable[[], None] = lambda: None
         self._draining = False
         self._open: Counter[str] = Counter()
@@ -118,11 +132,20 @@ class DicomListener:
             for association in open_still:
                 known = quiet.setdefault(association.number, _Quiet(loop.time()))
                 if known.seconds(association, loop.time()) >= DRAIN_QUIET_SECONDS:
-                    association.abort("the gateway is shutting down")
+                    association.abort(SHUTTING_DOWN)
             await asyncio.sleep(DRAIN_POLL_SECONDS)
         for association in self._acceptor.established():
-            association.abort("the gateway is shutting down")
+            association.abort(SHUTTING_DOWN)
         await asyncio.sleep(DRAIN_POLL_SECONDS)  # for the last words to leave
+
+    def _turned_away(self, association: Association) -> None:
+        """A socket that found no place is counted; of a flood of them the log hears once a second."""
+        now = time.monotonic()
+        if now - self._turned_away_told >= TURNED_AWAY_TOLD_SECONDS:
+            self._turned_away_told = now
+            self._tell_refused(association, SOCKETS)
+        else:
+            self._metrics.count_refusal(SOCKETS.code)
 
     def _catch_up(self) -> None:
         self._before_writing()
@@ -135,22 +158,33 @@ class DicomListener:
         bound, began = log.bind(association=association.number, address=association.address), time.monotonic()
         try:
             outcome = await self._serve(association)
-        except AssociationAbortedError as error:
-            association.abort(str(error), UNEXPECTED_PARAMETER)
+        except AssociationAbortedError:
+            association.abort(DEFECT)  # it has ended already, or we missed how
         except GatewayError as error:
             bound.error("association failed", calling=association.calling, reason=str(error))
-            association.abort("something here failed")
+            association.abort(FAILED)
         except Exception:  # the supervisor: one association's defect must not end the others
             bound.exception("association met a defect", calling=association.calling)
-            association.abort("a defect")
+            association.abort(DEFECT)
         finally:
             self._metrics.associations.labels(outcome).inc()
             progress = association.engine.progress()
+            if association.refusal is not None:
+                self._tell_refused(association, association.refusal)
             bound.info(
                 "association ended", calling=association.calling, outcome=outcome,
                 reason=association.why_ended, received=progress.received, sent=progress.sent,
                 seconds=round(time.monotonic() - began, 3),
             )  # fmt: skip
+
+    def _tell_refused(self, association: Association, refusal: Refusal) -> None:
+        """Why we ended an association, once in the log and once in the metrics."""
+        self._metrics.count_refusal(refusal.code)
+        log.warning(
+            "association refused", association=association.number, address=association.address,
+            calling=association.calling, reason=refusal.text,
+            **log_fields(refusal, byte=association.refused_at),
+        )  # fmt: skip
 
     async def _serve(self, association: Association) -> str:
         event = await association.event()
@@ -189,9 +223,11 @@ class DicomListener:
         return admitted, negotiated
 
     def _reject(self, association: Association, event: AssociateRequested, rejection: Rejection) -> str:
+        self._metrics.count_refusal(rejection.code)
         log.warning(
-            "association rejected", address=association.address, calling=event.calling, called=event.called,
-            code=rejection.code, reason=self._profile.text_of(rejection),
+            "association rejected", association=association.number, address=association.address,
+            calling=event.calling, called=event.called, reason=self._profile.text_of(rejection),
+            **log_fields(CATALOGUE[rejection.code]),
         )  # fmt: skip
         rj = association.engine.reject(rejection.result, rejection.source, rejection.reason)
         association.last_word(rj, rejection.code)
@@ -250,9 +286,7 @@ class DicomListener:
         syntaxes: Mapping[int, str],
     ) -> None:
         field = command.command_field
-        if command.message_id is None and field != C_CANCEL_RQ and not field & 0x8000:
-            association.abort("a request without Message ID", UNEXPECTED_PARAMETER)
-        elif field == C_ECHO_RQ:
+        if field == C_ECHO_RQ:
             await echo(association, command)
         elif field == C_GET_RQ:
             syntax = syntaxes[command.context_id]
@@ -260,17 +294,24 @@ class DicomListener:
         elif field == C_CANCEL_RQ:
             return  # what it names has ended already (PS3.7 9.3.2.3)
         elif field & 0x8000:
-            association.abort("a response to nothing we asked", UNEXPECTED_PARAMETER)
+            association.abort(RESPONSE_UNASKED)
         else:
             await self._unrecognised(association, command)
 
     async def _unrecognised(self, association: Association, command: CommandReceived) -> None:
+        refusal = OPERATION_UNRECOGNISED
+        self._metrics.count_refusal(refusal.code)
+        log.warning(
+            "request refused", association=association.number, address=association.address,
+            calling=association.calling, **log_fields(refusal),
+        )  # fmt: skip
         await association.send(
             association.engine.response(
                 command.context_id,
                 command.command_field | 0x8000,
                 command.message_id or 0,
                 command.sop_class,
-                Status.UNRECOGNISED_OPERATION,
+                refusal.status,
+                error_comment=comment_of(refusal),
             )
         )

@@ -35,12 +35,27 @@ class JournalCollector(Collector):
                 yield GaugeMetricFamily(f"kuva_journal_{name}", f"The journal's {name}.", value=float(number))
 
 
+class RefusalCollector(Collector):
+    """Refusals by code: those of the core and those of the gateway, every code from the start."""
+
+    def __init__(self, journal: Journal, metrics: Metrics) -> None:
+        self._journal, self._metrics = journal, metrics
+
+    def collect(self) -> Iterator[Metric]:
+        """One family; its label takes codes of the catalogue only."""
+        family = CounterMetricFamily("kuva_refusals", "Refusals by code of the catalogue.", labels=["code"])
+        for code, count in self._journal.refusals().items():
+            family.add_metric([code], count + self._metrics.refusals[code])
+        yield family
+
+
 class HealthListener:
     """GET /health (alive), /ready (would a C-STORE be taken?), /metrics (Prometheus)."""
 
     def __init__(self, settings: HttpSettings, node: Node, journal: Journal, metrics: Metrics) -> None:
         self._settings, self._node, self._journal, self._metrics = settings, node, journal, metrics
         metrics.registry.register(JournalCollector(journal))
+        metrics.registry.register(RefusalCollector(journal, metrics))
         application = web.Application()
         application.add_routes(
             [

@@ -10,9 +10,18 @@ from gateway.access.retrieve import Retrieval, SubOperations
 from gateway.errors import CatalogueError, UnavailableError
 from gateway.journal import Journal
 from gateway.model.identifiers import VaultId
+from gateway.model.refusal import Refusal
 from gateway.telemetry import Metrics
 from gateway.transport.association import Association, CommandReceived
 from gateway.wire.dicom.identifier import IdentifierError, read_retrieve_identifier, write_failed_instances
+from gateway.wire.dicom.refusals import (
+    CATALOGUE,
+    RETRIEVE_NONE,
+    RETRIEVE_SOME,
+    RETRIEVE_UNREACHABLE,
+    comment_of,
+    log_fields,
+)
 from gateway.wire.dicom.status import Status
 
 log = structlog.get_logger(__name__)
@@ -39,15 +48,14 @@ class GetService:
         vaults: Sequence[VaultId],
     ) -> None:
         """Finds, sends, answers. Raises `AssociationAbortedError` if the association ends meanwhile."""
-        answer = _Answer(association, command, transfer_syntax)
+        answer = _Answer(association, command, transfer_syntax, self._metrics)
         try:
             identifier = read_retrieve_identifier(command.data_set or b"", transfer_syntax)
             matches = await self._finder.matches(identifier, vaults)
         except IdentifierError as error:
-            return await answer.failure(Status.IDENTIFIER_MISMATCH, str(error))
+            return await answer.failure(error.refusal, error.offending)
         except (UnavailableError, CatalogueError) as error:
-            log.warning("C-GET cannot be looked up", calling=association.calling, reason=str(error))
-            return await answer.failure(Status.OUT_OF_RESOURCES_MATCHES, "the catalogue cannot be asked now")
+            return await answer.failure(RETRIEVE_UNREACHABLE, reason=str(error))
         log.info(
             "C-GET", calling=association.calling, level=identifier.level.value,
             studies=len(identifier.studies), instances=len(matches),
@@ -68,30 +76,42 @@ class GetService:
             if counts.remaining:
                 await answer.pending(counts)
         self._count(retrieval.counts)
-        return await answer.final(_status(retrieval.counts), retrieval.counts)
+        refusal = _refusal(retrieval.counts)
+        if refusal is not None and retrieval.counts.failed:
+            answer.tell(refusal, failed=retrieval.counts.failed, reasons=dict(retrieval.counts.reasons))
+        return await answer.final(Status.SUCCESS if refusal is None else refusal.status, retrieval.counts)
 
     def _count(self, counts: SubOperations) -> None:
+        for code, many in counts.reasons.items():
+            self._metrics.refusals[code] += many
         for outcome, many in (("sent", counts.completed + counts.warning), ("failed", counts.failed)):
             if many:
                 self._metrics.retrieved.labels("c-get", outcome).inc(many)
 
 
-def _status(counts: SubOperations) -> int:
+def _refusal(counts: SubOperations) -> Refusal | None:
     """PS3.4 C.4.3.1.4: all well, some failed, or none could be sent."""
     if not counts.failed and not counts.warning:
-        return Status.SUCCESS
-    return (
-        Status.SUB_OPERATIONS_FAILED
-        if counts.completed or counts.warning
-        else Status.OUT_OF_RESOURCES_SUB_OPERATIONS
-    )
+        return None
+    return RETRIEVE_SOME if counts.completed or counts.warning else RETRIEVE_NONE
+
+
+def _comment(counts: SubOperations) -> str | None:
+    """How many failed, and the most frequent reason."""
+    if not counts.failed:
+        return None
+    code, _ = counts.reasons.most_common(1)[0]
+    return f"{counts.failed} failed: {CATALOGUE[code].text}"
 
 
 class _Answer:
     """C-GET-RSPs to one request."""
 
-    def __init__(self, association: Association, command: CommandReceived, transfer_syntax: str) -> None:
+    def __init__(
+        self, association: Association, command: CommandReceived, transfer_syntax: str, metrics: Metrics
+    ) -> None:
         self._association, self._command, self._syntax = association, command, transfer_syntax
+        self._metrics = metrics
 
     async def pending(self, counts: SubOperations) -> None:
         await self._send(Status.PENDING, sub_operations=_numbers(counts, remaining=True))
@@ -102,16 +122,26 @@ class _Answer:
         data_set = (
             write_failed_instances(failed, self._syntax) if failed and status != Status.SUCCESS else None
         )
-        comment = f"{counts.failed} sub-operations failed" if counts.failed else None
         await self._send(
             status,
             sub_operations=_numbers(counts, remaining=remaining),
             data_set=data_set,
-            error_comment=comment,
+            error_comment=_comment(counts),
         )
 
-    async def failure(self, status: int, comment: str) -> None:
-        await self._send(status, error_comment=comment)
+    async def failure(self, refusal: Refusal, offending: int | None = None, **more: object) -> None:
+        self.tell(refusal, offending, **more)
+        comment = comment_of(refusal, offending=offending)
+        await self._send(refusal.status, error_comment=comment, offending=offending or refusal.attribute)
+
+    def tell(self, refusal: Refusal, offending: int | None = None, **more: object) -> None:
+        """Once in the log, once in the metrics."""
+        self._metrics.count_refusal(refusal.code)
+        log.warning(
+            "request refused", association=self._association.number, address=self._association.address,
+            calling=self._association.calling, status=f"{refusal.status:04X}H", **more,
+            **log_fields(refusal, offending=offending),
+        )  # fmt: skip
 
     async def _send(
         self,
@@ -120,6 +150,7 @@ class _Answer:
         sub_operations: tuple[int | None, int, int, int] | None = None,
         data_set: bytes | None = None,
         error_comment: str | None = None,
+        offending: int | None = None,
     ) -> None:
         command = self._command
         await self._association.send(
@@ -132,6 +163,7 @@ class _Answer:
                 sub_operations=sub_operations,
                 data_set=data_set,
                 error_comment=error_comment,
+                offending=offending,
             )
         )
 

@@ -9,6 +9,7 @@ import structlog
 
 from gateway import _core
 from gateway.transport.association import Association, Phase, Timers
+from gateway.wire.dicom.refusals import SOCKETS
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +29,9 @@ class Acceptor:
         timers: Timers,
         *,
         catch_up: Callable[[], None] = lambda: None,
+        on_turned_away: Callable[[Association], None] = lambda association: None,
     ) -> None:
-        self._catch_up = catch_up
+        self._catch_up, self._on_turned_away = catch_up, on_turned_away
         self._new_engine, self._serve, self._timers = new_engine, serve, timers
         self._associations: dict[int, Association] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -96,7 +98,8 @@ class Acceptor:
     def _made(self, association: Association) -> None:
         if self._tasks is None or not self._make_room(association):
             self.turned_away += 1
-            association.cut("too many sockets without an association")
+            association.cut(SOCKETS)
+            self._on_turned_away(association)
             return
         self._associations[association.number] = association
         self._tasks.create_task(self._attend(association), name=f"association-{association.number}")
@@ -114,7 +117,7 @@ class Acceptor:
             greediest = counts.most_common(1)[0][0]
             oldest = next(a for a in opening if _host(a) == greediest)  # they are kept in order of arrival
             self.turned_away += 1
-            oldest.cut("too many sockets without an association")
+            oldest.cut(SOCKETS)
         return True
 
     def _lost(self, association: Association) -> None:

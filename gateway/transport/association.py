@@ -21,6 +21,17 @@ from gateway._core import (
     ReleaseRequested,
 )
 from gateway.errors import AssociationAbortedError
+from gateway.model.refusal import AbortAnswer, Refusal
+from gateway.wire.dicom.refusals import (
+    ARTIM,
+    CATALOGUE,
+    IDLE,
+    NO_PROGRESS,
+    NOTHING_TAKEN,
+    RELEASE_EARLY,
+    REQUESTS_BEYOND,
+    RESPONSE_UNASKED,
+)
 
 __all__ = [
     "Aborted",
@@ -56,10 +67,6 @@ WRITE_HIGH_WATER = 4 << 20
 HELD_MAX = 1 << 20
 """Bytes of answers that wait for the end of a message; beyond, the socket is not read."""
 C_STORE_RSP, C_CANCEL_RQ = 0x8001, 0x0FFF
-
-SERVICE_PROVIDER = 2
-"""Source of an A-ABORT by the provider (PS3.8 9.3.8)."""
-REASON_NOT_SPECIFIED, UNEXPECTED_PDU = 0, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,10 @@ class Association(asyncio.BufferedProtocol):
         self.address = ""
         self.calling = ""
         self.why_ended = ""
+        self.refusal: Refusal | None = None
+        """What the catalogue says of the way in which we ended it, if we did."""
+        self.refused_at: int | None = None
+        """Byte of the association at which that was seen."""
         self.serving = False
         """Whether its task is in the middle of a request; set by whoever serves."""
         self.cancelled: set[int] = set()
@@ -251,7 +262,7 @@ class Association(asyncio.BufferedProtocol):
                 async with asyncio.timeout(self.timers.send_seconds):
                     await self._writable.wait()
             except TimeoutError:
-                self.cut("the peer takes nothing")
+                self.cut(NOTHING_TAKEN)
         if self.phase in (Phase.CLOSING, Phase.LOST):
             raise AssociationAbortedError(self.why_ended)
 
@@ -295,10 +306,12 @@ class Association(asyncio.BufferedProtocol):
             self._look()
             self._wake()
 
-    def abort(self, why: str, reason: int = REASON_NOT_SPECIFIED, source: int = SERVICE_PROVIDER) -> None:
-        """Ends the association with an A-ABORT."""
+    def abort(self, why: Refusal) -> None:
+        """Ends the association with the A-ABORT that the catalogue says."""
         if self.phase not in (Phase.CLOSING, Phase.LOST):
-            self.last_word(self.engine.abort(source, reason), why)
+            assert isinstance(why.answer, AbortAnswer), why.code
+            self.refusal = why
+            self.last_word(self.engine.abort(why.answer.source, why.answer.reason), why.text)
 
     def close(self, why: str = "closed") -> None:
         """Closes the socket after what is queued for it."""
@@ -306,8 +319,12 @@ class Association(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.close()
 
-    def cut(self, why: str) -> None:
-        """Drops the socket and what is queued for it."""
+    def cut(self, why: Refusal | str) -> None:
+        """Drops the socket and what is queued for it. Words alone: it was ours, and we gave it up."""
+        if isinstance(why, Refusal):
+            if not self.why_ended:
+                self.refusal = why
+            why = why.text
         self._enter(Phase.CLOSING, why)
         if self._transport is not None:
             self._transport.abort()
@@ -325,7 +342,7 @@ class Association(asyncio.BufferedProtocol):
 
     def _sweep_artim(self, now: float) -> None:
         if now - self._phase_since >= self.timers.artim_seconds:
-            self.cut(self.why_ended or "ARTIM: no A-ASSOCIATE-RQ in time")  # PS3.8 AA-2
+            self.cut(ARTIM)  # PS3.8 AA-2
 
     def _sweep_established(self, now: float) -> None:
         progress = self.engine.progress()
@@ -334,13 +351,13 @@ class Association(asyncio.BufferedProtocol):
         if moved != self._moved or progress.outstanding or self.serving:
             self._moved, self._moved_at = moved, now
         elif now - self._moved_at >= self.timers.idle_seconds:
-            return self.abort("idle for too long")
+            return self.abort(IDLE)
         if not progress.in_message or progress.paused:
             self._window_since, self._window_received = now, progress.received
         elif now - self._window_since >= self.timers.progress_window_seconds:
             floor = self.timers.progress_bytes_per_second * self.timers.progress_window_seconds
             if progress.received - self._window_received < floor:
-                return self.abort("a message makes no progress")
+                return self.abort(NO_PROGRESS)
             self._window_since, self._window_received = now, progress.received
         return None
 
@@ -353,7 +370,7 @@ class Association(asyncio.BufferedProtocol):
         if unsent == 0 or taken > self._taken:
             self._taken, self._sent_at = taken, now
         elif now - self._sent_at >= self.timers.send_seconds:
-            self.cut("the peer takes nothing")
+            self.cut(NOTHING_TAKEN)
 
     # --- within ----------------------------------------------------------------------------------
 
@@ -368,6 +385,7 @@ class Association(asyncio.BufferedProtocol):
         if self.phase is Phase.CLOSING:
             return
         if isinstance(event, Failed):
+            self.refusal, self.refused_at = CATALOGUE[event.code], event.offset
             self.last_word(event.answer, f"protocol broken: {event.what}, at byte {event.offset}")
         elif isinstance(event, Aborted):
             self.close(f"the peer aborted (source {event.source}, reason {event.reason})")
@@ -428,7 +446,7 @@ class Association(asyncio.BufferedProtocol):
     def _put_aside(self, event: Event) -> None:
         if not isinstance(event, CommandReceived):
             if isinstance(event, ReleaseRequested):
-                self.abort("release asked for in the middle of an operation", UNEXPECTED_PDU)
+                self.abort(RELEASE_EARLY)
             raise AssociationAbortedError(
                 self.why_ended or "the association ended in the middle of an operation"
             )
@@ -436,7 +454,7 @@ class Association(asyncio.BufferedProtocol):
             if event.message_id_responded_to is not None and len(self.cancelled) < POSTPONED_MAX:
                 self.cancelled.add(event.message_id_responded_to)
         elif event.command_field & 0x8000 or len(self._postponed) >= POSTPONED_MAX:
-            self.abort("a response to nothing, or more requests than negotiated", UNEXPECTED_PDU)
+            self.abort(RESPONSE_UNASKED if event.command_field & 0x8000 else REQUESTS_BEYOND)
             raise AssociationAbortedError(self.why_ended)
         else:
             self._postponed.append(event)

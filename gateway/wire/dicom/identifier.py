@@ -11,6 +11,19 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from gateway.errors import RemoteError
 from gateway.model.identifiers import SopInstanceUid, StudyUid, Uid
+from gateway.model.refusal import Refusal
+from gateway.wire.dicom.refusals import (
+    IDENTIFIER_GROUP,
+    IDENTIFIER_KEY_MISSING,
+    IDENTIFIER_LENGTH,
+    IDENTIFIER_LEVEL,
+    IDENTIFIER_LIST,
+    IDENTIFIER_ORDER,
+    IDENTIFIER_TOO_MANY,
+    IDENTIFIER_UID,
+    IDENTIFIER_UNREADABLE,
+    IDENTIFIER_VR,
+)
 
 LEVEL, STUDY, SERIES, INSTANCE = 0x00080052, 0x0020000D, 0x0020000E, 0x00080018
 FAILED_INSTANCES = 0x00080058
@@ -25,9 +38,9 @@ _UID_CHARACTERS = frozenset("0123456789.")
 class IdentifierError(RemoteError):
     """The identifier does not say what may be asked (A900H, PS3.4 C.4.3.1.4); `offending` is an element."""
 
-    def __init__(self, message: str, offending: int | None = None) -> None:
-        super().__init__(message)
-        self.offending = offending
+    def __init__(self, refusal: Refusal, offending: int | None = None) -> None:
+        super().__init__(refusal.text)
+        self.refusal, self.offending = refusal, offending
 
 
 class Level(Enum):
@@ -93,11 +106,11 @@ def strict_elements(data_set: bytes, *, explicit: bool) -> dict[int, bytes]:
     while at < len(data_set):
         tag, value_at, length = _element(data_set, at, explicit=explicit)
         if tag <= last:
-            raise IdentifierError("elements are not in order", tag)
+            raise IdentifierError(IDENTIFIER_ORDER, tag)
         if not _FIRST_GROUP <= tag >> 16 < _ITEM_GROUP:
-            raise IdentifierError("no element of an identifier", tag)
+            raise IdentifierError(IDENTIFIER_GROUP, tag)
         if length > len(data_set) - value_at or length % 2:
-            raise IdentifierError("an element's length does not fit", tag)
+            raise IdentifierError(IDENTIFIER_LENGTH, tag)
         at, last = value_at + length, tag
         values[tag] = data_set[value_at:at]
     return values
@@ -114,10 +127,10 @@ def _element(data: bytes, at: int, *, explicit: bool) -> tuple[int, int, int]:
         if vr in _LONG_VRS:
             return tag, at + 12, struct.unpack_from("<I", data, at + 8)[0]
         if vr not in _SHORT_VRS:
-            raise IdentifierError("unknown VR", tag)
+            raise IdentifierError(IDENTIFIER_VR, tag)
         return tag, at + 8, struct.unpack_from("<H", data, at + 6)[0]
     except struct.error:
-        raise IdentifierError("cut in the middle of an element") from None
+        raise IdentifierError(IDENTIFIER_UNREADABLE) from None
 
 
 def _explicit(transfer_syntax: str) -> bool:
@@ -125,24 +138,24 @@ def _explicit(transfer_syntax: str) -> bool:
         return True
     if transfer_syntax == ImplicitVRLittleEndian:
         return False
-    raise IdentifierError("identifiers are taken in implicit and explicit VR little endian only")
+    raise IdentifierError(IDENTIFIER_UNREADABLE)
 
 
 def _level(text: str) -> Level:
     try:
         return Level(text.strip(" \0"))
     except ValueError:
-        raise IdentifierError("Query/Retrieve Level is not STUDY, SERIES or IMAGE", LEVEL) from None
+        raise IdentifierError(IDENTIFIER_LEVEL, LEVEL) from None
 
 
 def _uids(text: str, tag: int, *, many: bool) -> tuple[str, ...]:
     if text.count("\\") >= UIDS_MAX:
-        raise IdentifierError("too many UIDs", tag)
+        raise IdentifierError(IDENTIFIER_TOO_MANY, tag)
     uids = tuple(part.strip(" \0") for part in text.split("\\")) if text else ()
     if not uids:
-        raise IdentifierError("a unique key is missing", tag)
+        raise IdentifierError(IDENTIFIER_KEY_MISSING, tag)
     if not many and len(uids) > 1:
-        raise IdentifierError("a list is allowed at the level asked for only", tag)
+        raise IdentifierError(IDENTIFIER_LIST, tag)
     if any(not 1 <= len(uid) <= 64 or not _UID_CHARACTERS.issuperset(uid) for uid in uids):
-        raise IdentifierError("not a UID", tag)
+        raise IdentifierError(IDENTIFIER_UID, tag)
     return tuple(dict.fromkeys(uids))

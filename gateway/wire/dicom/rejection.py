@@ -4,6 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.model.refusal import RejectAnswer
+from gateway.wire.dicom.refusals import CATALOGUE
+
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 """DICOM Application Context Name (PS3.7 A.2.1), the only one there is."""
 PDU_LENGTH_MAX_LEAST = 64
@@ -24,23 +27,25 @@ class Rejection:
     text: str
 
 
-PROTOCOL_VERSION = Rejection("protocol-version", 1, 2, 2, "protocol version 1 is not among those proposed")
-APPLICATION_CONTEXT_UNKNOWN = Rejection(
-    "application-context", 1, 1, 2, "the application context is not that of DICOM"
-)
-CALLED_UNKNOWN = Rejection("called-ae-title", 1, 1, 7, "the called AE title is not ours")
-CALLING_UNKNOWN = Rejection("calling-ae-title", 1, 1, 3, "the calling AE title has no grant here")
-NO_CONTEXTS = Rejection("no-presentation-context", 1, 1, 1, "no presentation context is proposed")
-PDU_LENGTH_TOO_SMALL = Rejection("pdu-length-max", 1, 1, 1, "the peer's maximum PDU length is below 64 bytes")
-LOCAL_LIMIT = Rejection("local-limit", 2, 3, 2, "as many associations are open as are allowed")
-CONGESTION = Rejection("congestion", 2, 3, 1, "the archive is short of something just now; try again later")
+def _rejection(code: str) -> Rejection:
+    entry = CATALOGUE[code]
+    assert isinstance(entry.answer, RejectAnswer), code
+    return Rejection(code, entry.answer.result, entry.answer.source, entry.answer.reason, entry.text)
+
+
+PROTOCOL_VERSION = _rejection("protocol-version")
+APPLICATION_CONTEXT_UNKNOWN = _rejection("application-context")
+CALLED_UNKNOWN = _rejection("called-ae-title")
+CALLING_UNKNOWN = _rejection("calling-ae-title")
+PDU_LENGTH_TOO_SMALL = _rejection("pdu-length-max")
+LOCAL_LIMIT = _rejection("local-limit")
+CONGESTION = _rejection("congestion")
 
 REJECTIONS = (
     PROTOCOL_VERSION,
     APPLICATION_CONTEXT_UNKNOWN,
     CALLED_UNKNOWN,
     CALLING_UNKNOWN,
-    NO_CONTEXTS,
     PDU_LENGTH_TOO_SMALL,
     LOCAL_LIMIT,
     CONGESTION,
@@ -58,8 +63,6 @@ class Greeting(Protocol):
     def called(self) -> str | None: ...
     @property
     def pdu_length_max(self) -> int: ...
-    @property
-    def contexts(self) -> Collection[object]: ...
 
 
 def rejection_of(
@@ -78,8 +81,6 @@ def rejection_of(
         return CALLED_UNKNOWN
     if not caller_known:
         return CALLING_UNKNOWN
-    if not greeting.contexts:
-        return NO_CONTEXTS
     if 0 < greeting.pdu_length_max < PDU_LENGTH_MAX_LEAST:
         return PDU_LENGTH_TOO_SMALL
     return None

@@ -6,9 +6,10 @@ import pytest
 
 from gateway.access.find import Match
 from gateway.access.retrieve import SubOperations
-from gateway.listeners.retrieve import _numbers, _status
+from gateway.listeners.retrieve import _comment, _numbers, _refusal
 from gateway.model.identifiers import NodeId, SopInstanceUid, StudyUid, Uid, VaultId
 from gateway.model.instance import ReceiveId
+from gateway.wire.dicom.refusals import SUB_OPERATION_CONTEXT, SUB_OPERATION_ELSEWHERE
 
 ONE = Match(
     VaultId(UUID(int=1)),
@@ -59,7 +60,17 @@ def test_every_status_is_counted_once(status: int | None, completed: int, failed
 )
 def test_the_final_status_follows_from_the_counts(completed: int, failed: int, warning: int, status: int):
     counts = SubOperations(remaining=0, completed=completed, failed=failed, warning=warning)
-    assert _status(counts) == status
+    refusal = _refusal(counts)
+    assert (0 if refusal is None else refusal.status) == status
+
+
+def test_the_comment_says_how_many_failed_and_the_most_frequent_reason():
+    counts = SubOperations(remaining=4)
+    assert _comment(counts) is None
+    for why in (SUB_OPERATION_CONTEXT, SUB_OPERATION_ELSEWHERE, SUB_OPERATION_CONTEXT):
+        counts.count(ONE, None, why)
+    assert _comment(counts) == "3 failed: no context to send it on"
+    assert counts.reasons == {"sub-operation-no-context": 2, "sub-operation-elsewhere": 1}
 
 
 def test_counts_beyond_a_us_value_stay_at_its_end():

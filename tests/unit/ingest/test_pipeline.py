@@ -204,16 +204,21 @@ async def test_a_journal_that_stopped_is_remembered():
 
 async def test_every_refusal_told_by_the_core_is_one_line_of_the_log():
     refused = SimpleNamespace(
-        association=7, sop_instance="1.2.3", code="study-missing", status=0xA900, comment="why"
-    )
+        association=7, address="10.0.0.1:99", calling="CT1", sop_instance="1.2.3", code="study-uid-missing",
+        status=0xA900, comment="why", offending=0x0020000D, byte=None,
+    )  # fmt: skip
     journal = Journal()
     journal.say(refused=[refused])
     with structlog.testing.capture_logs() as lines:
         await run(journal, Catalogue())
     (line,) = [line for line in lines if line["event"] == "instance refused"]
-    assert (line["association"], line["sop_instance"], line["rule"], line["status"]) == (
+    assert (line["association"], line["sop_instance"], line["code"], line["status"]) == (
         7,
         "1.2.3",
-        "study-missing",
+        "study-uid-missing",
         "A900H",
     )
+    assert (line["address"], line["calling"], line["turn"]) == ("10.0.0.1:99", "CT1", "sender")
+    assert (line["attribute"], line["value_class"]) == ("StudyInstanceUID (0020,000D)", "missing")
+    assert line["rule"]
+    assert line["mend"]

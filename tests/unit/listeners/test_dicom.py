@@ -8,6 +8,7 @@ import pytest
 
 from gateway.listeners import dicom as room
 from gateway.listeners.dicom import DicomListener
+from gateway.model.refusal import Refusal
 from gateway.settings import DicomSettings
 from gateway.telemetry import Metrics
 from gateway.wire.dicom.rejection import LOCAL_LIMIT
@@ -20,13 +21,15 @@ class Peer:
         self.number, self.serving, self.ended = number, False, ""
         self.received = 0
         self.calling = self.address = self.why_ended = ""
+        self.refusal: Refusal | None = None
+        self.refused_at: int | None = None
         self.engine = self
 
     def progress(self) -> SimpleNamespace:
         return SimpleNamespace(received=self.received, sent=0, in_message=False, outstanding=0)
 
-    def abort(self, why: str) -> None:
-        self.ended = why
+    def abort(self, why: Refusal) -> None:
+        self.ended = why.text
 
 
 def listener() -> DicomListener:

@@ -64,8 +64,7 @@ async def answers(folder: Path, asked: list[tuple[str, bytes]]) -> tuple[list[tu
     grants = Grants()
     catalogue: Any = SimpleNamespace(grants=grants)
     nothing: Any = None
-    callers = Callers(catalogue, EXISTING)
-    listener = OperatorListener(folder, nothing, catalogue, nothing, callers=callers, discarder=nothing)
+    listener = OperatorListener(folder, nothing, catalogue, nothing, Callers(catalogue, EXISTING))
     await listener.open()
     connector = aiohttp.UnixConnector(str(folder / SOCKET_NAME))
     found = []

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.identifiers import parse_ae_title, parse_uid
-from gateway.model.refusal import ERROR_COMMENT_LENGTH_MAX, Refusal
 
 
 @pytest.mark.parametrize("text", ["1.2.840.10008.1.2", "0.0", "2.25.0", "1", "1." + "2" * 62])
@@ -36,9 +35,3 @@ def test_an_ae_title_is_one(text: str):
 def test_what_a_log_or_a_path_should_not_meet_is_no_ae_title(text: str):
     with pytest.raises(ValueError, match="not an AE title"):
         parse_ae_title(text)
-
-
-def test_a_refusal_whose_comment_does_not_fit_is_a_defect():
-    assert Refusal("code", 0xC000, "x" * ERROR_COMMENT_LENGTH_MAX).comment
-    with pytest.raises(ValueError, match="65 characters"):
-        Refusal("code", 0xC000, "x" * (ERROR_COMMENT_LENGTH_MAX + 1))

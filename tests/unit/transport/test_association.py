@@ -11,6 +11,7 @@ from gateway import _core
 from gateway.errors import AssociationAbortedError
 from gateway.transport import association as room
 from gateway.transport.association import Association, Phase, Timers
+from gateway.wire.dicom.refusals import IDLE
 
 TIMERS = Timers(
     artim_seconds=30,
@@ -144,6 +145,7 @@ def _commands(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class SimpleFailed:
+    code: str = "pdu-length"
     what: str = "nonsense"
     offset: int = 6
     answer: bytes = b"failed"
@@ -190,7 +192,7 @@ def test_whoever_is_being_served_is_not_idle(established: Set):
 
 
 def test_our_last_word_is_followed_by_artim(established: Set):
-    established.association.abort("test")
+    established.association.abort(IDLE)
     established.at(29)
     assert established.transport.ended == ""
     established.at(31)
@@ -259,6 +261,9 @@ def test_a_broken_protocol_is_answered_at_once(established: Set):
     established.association.buffer_updated(1)
     assert established.transport.written.endswith(b"failed")
     assert "nonsense" in established.association.why_ended
+    refusal = established.association.refusal
+    assert refusal is not None
+    assert (refusal.code, established.association.refused_at) == ("pdu-length", 6)
 
 
 def test_a_lost_socket_ends_whoever_waits(established: Set):
@@ -385,7 +390,7 @@ def test_answers_that_wait_are_bounded(established: Set):
 def test_nothing_follows_our_last_word(established: Set):
     with established.association.message():
         established.association.answered(b"held")
-        established.association.abort("test")
+        established.association.abort(IDLE)
     established.association.answered(b"late")
     established.association.write(b"later")
     assert established.transport.written.endswith(ABORT + bytes((2, 0)))

@@ -16,7 +16,6 @@ class Greeting:
     application_context: str = APPLICATION_CONTEXT
     called: str | None = "KUVA"
     pdu_length_max: int = 16_384
-    contexts: tuple[int, ...] = (1,)
 
 
 def rejected(greeting: Greeting, *, caller_known: bool = True) -> Rejection | None:
@@ -37,7 +36,6 @@ def test_a_proper_greeting_is_not_rejected():
         (Greeting(called="STRANGER"), (1, 1, 7)),
         (Greeting(called=None), (1, 1, 7)),
         (Greeting(called="kuva"), (1, 1, 7)),
-        (Greeting(contexts=()), (1, 1, 1)),
         (Greeting(pdu_length_max=63), (1, 1, 1)),
         (Greeting(pdu_length_max=1), (1, 1, 1)),
     ],
@@ -76,7 +74,6 @@ def test_every_rejection_is_one_that_the_standard_knows_and_has_a_code_of_its_ow
         application_context=st.one_of(st.just(APPLICATION_CONTEXT), st.text()),
         called=st.one_of(st.none(), st.just("KUVA"), st.text(max_size=16)),
         pdu_length_max=st.integers(0, 0xFFFFFFFF),
-        contexts=st.sampled_from([(), (1,), (1, 3)]),
     ),
     st.booleans(),
 )
@@ -86,4 +83,3 @@ def test_whatever_is_said_the_answer_is_one_of_the_table_or_none(greeting: Greet
     if reason is None:
         assert caller_known
         assert greeting.called == "KUVA"
-        assert greeting.contexts
