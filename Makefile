@@ -140,6 +140,10 @@ format: $(ENVIRONMENT)  ## rewrite the sources in the house's format
 	@$(BIN)/ruff format .
 	@cargo fmt --all
 
+.PHONY: docs
+docs: $(EXTENSION)  ## make the documents that are made from the program: docs/operating/refusals.md
+	@$(BIN)/python scripts/document_refusals.py > docs/operating/refusals.md
+
 .PHONY: requirements
 requirements: $(ENVIRONMENT)  ## pin requirements/*.in again, with hashes and without any index's address
 	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \

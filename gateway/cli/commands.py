@@ -2,7 +2,7 @@
 
 import typer
 
-from gateway.cli import ae, config, incident, journal, schema, study
+from gateway.cli import ae, config, incident, journal, refusal, schema, study
 from gateway.cli.bench import bench
 from gateway.cli.flame import flame
 from gateway.cli.send import send
@@ -22,6 +22,6 @@ app.command()(bench)
 app.command()(flame)
 for name, family in (
     ("study", study), ("incident", incident), ("journal", journal), ("ae", ae), ("config", config),
-    ("schema", schema),
+    ("schema", schema), ("refusal", refusal),
 ):  # fmt: skip
     app.add_typer(family.app, name=name)

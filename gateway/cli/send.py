@@ -16,6 +16,7 @@ from gateway.cli.sending import File, Outcome, Report, ResumeList, Sender, read,
 from gateway.cli.speaking import Exit, Json, complaint, output, plain_errors, print_json, size, table
 from gateway.cli.values import address, ae_title, file
 from gateway.errors import GatewayError
+from gateway.wire.dicom.refusals import recognise
 from gateway.wire.dicom.status import name_of
 
 LISTED_MAX = 50
@@ -126,8 +127,18 @@ def _tell(report: Report, seconds: float) -> None:
             status = "no answer" if outcome.status is None else name_of(outcome.status)
             shown.add_row(outcome.path, status, outcome.comment)
         output.print(shown)
+        for line in _meanings(report.failed):
+            output.print(line, markup=False)
         if len(report.failed) > LISTED_MAX:
             output.print(f"... and {len(report.failed) - LISTED_MAX} more; --json lists all")
+
+
+def _meanings(failed: Iterable[Outcome]) -> Iterator[str]:
+    """What to do about each refusal of an archive of ours, once: its words are in our own catalogue."""
+    found = (recognise(one.comment, one.status) for one in failed if one.status is not None)
+    for refusal in dict.fromkeys(found):
+        if refusal is not None:
+            yield f"{refusal.code}: {refusal.mend} (kuva refusal show {refusal.code})"
 
 
 def _batches(paths: Iterable[Path]) -> Iterator[list[Path]]:
