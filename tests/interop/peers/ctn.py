@@ -13,11 +13,11 @@ from tests.interop.peers.peer import CALLED, CALLING, Peer, a_port, missing_of, 
 class Ctn(Peer):
     name = "CTN"
     sends = (*UNCOMPRESSED, *ENCAPSULATED)  # it cannot read deflated files
-    # It knows no waveforms, and sends big endian pixels as if they were little endian.
+    # It reads a sequence that it does not know as UN from implicit VR, and swaps no big endian pixels.
     alters = (u.ImplicitVRLittleEndian, u.ExplicitVRBigEndian)
     # It accepts nothing compressed, and writes implicit VR without a Part 10 header.
     accepts = (u.ExplicitVRLittleEndian, u.ExplicitVRBigEndian)
-    knows_not = (u.TwelveLeadECGWaveformStorage,)
+    knows_not = (u.GrayscaleSoftcopyPresentationStateStorage,)
     tells_failure = False
 
     def missing(self) -> str:

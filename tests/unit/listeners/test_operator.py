@@ -64,7 +64,8 @@ async def answers(folder: Path, asked: list[tuple[str, bytes]]) -> tuple[list[tu
     grants = Grants()
     catalogue: Any = SimpleNamespace(grants=grants)
     nothing: Any = None
-    listener = OperatorListener(folder, nothing, catalogue, nothing, Callers(catalogue, EXISTING))
+    callers = Callers(catalogue, EXISTING)
+    listener = OperatorListener(folder, nothing, catalogue, nothing, callers=callers, discarder=nothing)
     await listener.open()
     connector = aiohttp.UnixConnector(str(folder / SOCKET_NAME))
     found = []
