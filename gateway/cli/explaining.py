@@ -94,9 +94,16 @@ _EXAMPLES = {
     Family.COMMAND: (0x00001000, None),
     Family.SERVICE: (0x0020000D, None),
 }
-_WITHOUT_PLACE = ("data-set-empty", "byte-order", "deflate-corrupt", "deflate-truncated", "deflate-trailing",
+_WITHOUT_PLACE = ("data-set-empty", "byte-order", "deflate-trailer", "deflate-corrupt", "deflate-truncated", "deflate-trailing",
                   "identifier-unreadable", "retrieve-catalogue-unreachable")  # fmt: skip
-_PIXELS = ("pixel-data-short", "pixel-data-long", "offset-table", "reserved-bytes", "odd-length")
+_PIXELS = (
+    "pixel-data-missing",
+    "pixel-data-short",
+    "pixel-data-long",
+    "offset-table",
+    "reserved-bytes",
+    "odd-length",
+)
 
 
 def answer_of(refusal: Refusal) -> str:
