@@ -94,8 +94,10 @@ _EXAMPLES = {
     Family.COMMAND: (0x00001000, None),
     Family.SERVICE: (0x0020000D, None),
 }
-_WITHOUT_PLACE = ("data-set-empty", "byte-order", "deflate-trailer", "deflate-corrupt", "deflate-truncated", "deflate-trailing",
-                  "identifier-unreadable", "retrieve-catalogue-unreachable")  # fmt: skip
+_WITHOUT_PLACE = (
+    "data-set-empty", "byte-order", "deflate-trailer", "deflate-corrupt", "deflate-truncated",
+    "deflate-trailing", "identifier-unreadable", "retrieve-catalogue-unreachable",
+)  # fmt: skip
 _PIXELS = (
     "pixel-data-missing",
     "pixel-data-short",

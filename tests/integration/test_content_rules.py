@@ -63,4 +63,4 @@ def test_a_migration_keeps_what_others_are_refused(
     answer = store(migrating, [instance], tmp_path, calling="MODALITY")[0]
     assert answer.Status == 0xC000
     refused = [e for e in migrating.events() if e.get("event") == "instance refused"]
-    assert [event["rule"] for event in refused if rule in str(event)] == [rule]
+    assert [event["code"] for event in refused if rule in str(event)] == [rule]
