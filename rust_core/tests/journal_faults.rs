@@ -163,6 +163,31 @@ fn rot_shows_when_it_is_read_and_no_byte_of_it_is_given_out() {
     assert_eq!(read(&journal, ids[1]).unwrap(), Some(bytes_of(2, BLOCK + 6000)));
 }
 
+/// Written by whom, if not by us: but memory turns bits over, too, between the digest and the CRC.
+#[test]
+fn what_is_whole_and_yet_not_what_was_received_ends_in_an_error_and_without_its_last_piece() {
+    let medium = medium(WriteMode::Direct);
+    let (journal, _) = open(&medium, 1).unwrap();
+    for (number, length) in [(1, 100), (2, 2 * BLOCK), (3, 2 * BLOCK + 100)] {
+        let mut data_set = bytes_of(number, length);
+        let particulars = particulars(number, &data_set);
+        let sound = keep(&journal, number, length).unwrap();
+        assert_eq!(read(&journal, sound).unwrap(), Some(data_set.clone()));
+        data_set[0] ^= 1;
+        let id = send(&journal, particulars, &data_set).unwrap().recv().unwrap().unwrap();
+        let (mut reader, mut out) = (journal.reader(id).unwrap().unwrap(), Vec::new());
+        let error = loop {
+            match reader.read_chunk(&mut out) {
+                Ok(0) => panic!("{length} bytes were given out"),
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, JournalError::Rot { .. }), "{error}");
+        assert!(out.len() < length);
+    }
+}
+
 #[test]
 fn what_was_torn_above_is_skipped_and_stays_known_as_torn() {
     let (medium, ids) = six();

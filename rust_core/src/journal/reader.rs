@@ -153,6 +153,9 @@ pub struct InstanceReader {
     buffer: AlignedBuffer,
     unread: std::ops::Range<usize>,
     tail_given: bool,
+    closing: Place,
+    remaining: u64,
+    hasher: Box<blake3::Hasher>,
 }
 
 impl InstanceReader {
@@ -173,8 +176,18 @@ impl InstanceReader {
         }
         let places = Box::new(kept.extents.clone().into_iter().flat_map(|extent| extent.places()));
         let length = if kept.extents.is_empty() { 0 } else { BLOCK_LENGTH };
-        let (kept, buffer) = (Arc::new(kept), AlignedBuffer::new(length));
-        Ok(Some(Self { kept, pins, places, index: 0, buffer, unread: 0..0, tail_given: false }))
+        Ok(Some(Self {
+            remaining: kept.particulars.length,
+            kept: Arc::new(kept),
+            pins,
+            places,
+            index: 0,
+            buffer: AlignedBuffer::new(length),
+            unread: 0..0,
+            tail_given: false,
+            closing: entry.closing,
+            hasher: Box::default(),
+        }))
     }
 
     /// What is known of the instance.
@@ -186,7 +199,8 @@ impl InstanceReader {
     /// end.
     ///
     /// # Errors
-    /// `Rot` if a record does not verify, `Io` if it cannot be read: nothing of it was given out.
+    /// `Rot` if a record does not verify, or before the last piece if all together do not match the
+    /// digest; `Io` if it cannot be read: nothing of that piece was given out.
     pub fn read_chunk(&mut self, out: &mut Vec<u8>) -> Result<usize, JournalError> {
         let piece = self.piece()?;
         let length = piece.len();
@@ -205,9 +219,26 @@ impl InstanceReader {
                     self.unread = 0..self.kept.tail.len();
                 }
             }
+            self.digest()?;
         }
         let from: &[u8] = if self.tail_given { &self.kept.tail } else { &self.buffer };
         Ok(&from[self.unread.clone()])
+    }
+
+    /// Takes what comes next into the digest; the last of it leaves only if all is what was received.
+    /// The CRC of a record vouches for what was written, not for what the digest was taken of.
+    fn digest(&mut self) -> Result<(), JournalError> {
+        let from: &[u8] = if self.tail_given { &self.kept.tail } else { &self.buffer };
+        self.hasher.update(&from[self.unread.clone()]);
+        self.remaining = self.remaining.saturating_sub(self.unread.len() as u64);
+        let expected = &self.kept.particulars.content.digest;
+        if self.remaining > 0 || self.hasher.finalize() == *expected {
+            return Ok(());
+        }
+        self.unread = 0..0;
+        let Place { segment, generation, offset } = self.closing;
+        let what = "a data set that no longer matches its digest";
+        Err(JournalError::Rot { segment, offset, generation, what })
     }
 
     fn consume(&mut self, length: usize) {
