@@ -1,5 +1,5 @@
 //! The duplicates table against a naive reference model, over random interleavings of senders,
-//! failures, openings, evictions and restarts.
+//! failures, openings, evictions, damage and restarts.
 //!
 //! The model knows the truth (what is durable where) in plain vectors and says of every
 //! instance under way whether it must wait and, if not, how it must be judged. After every step
@@ -32,6 +32,7 @@ enum Step {
     CatalogueFails,
     ElsewhereKeeps { sop: u8, content: u8, verified: bool },
     VolumeVerified { which: usize },
+    Damage { which: usize },
     Reread,
     Evict { catalogued: bool },
     Restart,
@@ -50,6 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (sop, content, any::<bool>()).prop_map(|(sop, content, verified)|
             Step::ElsewhereKeeps { sop, content, verified }),
         1 => any::<usize>().prop_map(|which| Step::VolumeVerified { which }),
+        2 => any::<usize>().prop_map(|which| Step::Damage { which }),
         1 => Just(Step::Reread),
         1 => any::<bool>().prop_map(|catalogued| Step::Evict { catalogued }),
         1 => Just(Step::Restart),
@@ -106,6 +108,7 @@ struct Record {
     sop: u8,
     content: u8,
     verdict: Verdict,
+    damaged: bool,
 }
 
 /// What the model expects of an instance, without places.
@@ -160,6 +163,10 @@ impl Model {
         self.journal.iter().filter(move |r| r.sop == sop && r.verdict == Verdict::Kept)
     }
 
+    fn sound(&self, sop: u8) -> impl Iterator<Item = &Record> {
+        self.kept(sop).filter(|r| !r.damaged)
+    }
+
     fn expected(&self, sop: u8, content: u8) -> Expected {
         let open = matches!(self.phase, Phase::Open | Phase::OpenStale);
         let same_uid = || self.under_way.iter().filter(|u| u.sop == sop);
@@ -167,13 +174,16 @@ impl Model {
             return Expected::Wait;
         }
         let told = || self.told.iter().filter(|t| t.0 == sop);
-        if self.kept(sop).any(|r| r.content == content) || told().any(|t| t.1 == content && t.2) {
+        if self.sound(sop).any(|r| r.content == content) || told().any(|t| t.1 == content && t.2) {
             return Expected::Identical;
+        }
+        if self.kept(sop).any(|r| r.content == content) {
+            return Expected::New; // the rescue
         }
         if !self.kept(sop).any(|r| r.content != content) && !told().any(|t| t.1 != content) {
             return Expected::New;
         }
-        let held = |r: &Record| r.sop == sop && r.content == content;
+        let held = |r: &Record| r.sop == sop && r.content == content && !r.damaged;
         let again = self.journal.iter().any(|r| held(r) && r.verdict == Verdict::Quarantined);
         if !again && same_uid().any(|u| u.content == content && u.doing == Doing::Quarantining) {
             return Expected::Wait;
@@ -212,7 +222,7 @@ impl Model {
                 Judgement::Conflicting { with, already_quarantined },
             ) => {
                 assert_eq!(*again, already_quarantined.is_some());
-                let kept: Vec<_> = self.kept(one.sop).map(|r| r.receive).collect();
+                let kept: Vec<_> = self.sound(one.sop).map(|r| r.receive).collect();
                 assert_eq!(*with, kept.first().copied(), "names the kept twin");
                 (!again).then_some(Doing::Quarantining)
             }
@@ -226,7 +236,7 @@ impl Model {
     fn check_durable(&self, sop: u8, content: u8, of: Origin) {
         let durable = match of {
             Origin::ThisJournal(id) => {
-                self.kept(sop).any(|r| r.receive == id && r.content == content)
+                self.sound(sop).any(|r| r.receive == id && r.content == content)
             }
             Origin::VerifiedVolume => self.elsewhere.contains(&(sop, content, true)),
             Origin::OtherJournal(_) | Origin::Equivalent => false,
@@ -276,7 +286,7 @@ impl Model {
         };
         if durable {
             let (sop, content) = (one.sop, one.content);
-            self.journal.push(Record { receive, sop, content, verdict });
+            self.journal.push(Record { receive, sop, content, verdict, damaged: false });
         }
         let answers = self.table.settled(one.ticket, outcome);
         self.settle_expectations(answers);
@@ -303,6 +313,8 @@ impl Model {
         let answer = self.elsewhere.iter().map(known).collect();
         self.told.extend(self.elsewhere.iter().copied());
         self.phase = if self.stale { Phase::OpenStale } else { Phase::Open };
+        let damaged = self.journal.iter().filter(|r| r.damaged).map(|r| r.receive);
+        damaged.for_each(|receive| self.table.damaged(receive));
         let answers = self.table.opened(&key(), answer);
         self.settle_expectations(answers);
     }
@@ -334,11 +346,33 @@ impl Model {
         }
     }
 
+    /// A read finds that the bytes of something in the journal are not what was received.
+    fn damage(&mut self, which: usize) {
+        let count = self.journal.len().max(1);
+        let Some(record) = self.journal.get_mut(which % count) else { return };
+        record.damaged = true;
+        self.table.damaged(record.receive);
+        let (sop, content) = (record.sop, record.content);
+        if !matches!(self.phase, Phase::Open | Phase::OpenStale) {
+            return; // after a restart the table hears of earlier damage when the study opens
+        }
+        let sound = self.sound(sop).find(|r| r.content == content).map(|r| r.receive);
+        for record in self.journal.iter().filter(|r| r.damaged && r.verdict == Verdict::Kept) {
+            if (record.sop, record.content) == (sop, content) {
+                assert_eq!(self.table.rescue_of(record.receive), sound);
+            }
+        }
+    }
+
     fn volume_verified(&mut self, which: usize) {
         if self.journal.is_empty() {
             return;
         }
-        let record = self.journal.remove(which % self.journal.len());
+        let which = which % self.journal.len();
+        if self.journal[which].damaged {
+            return;
+        }
+        let record = self.journal.remove(which);
         self.table.forget(record.receive, Forgotten::Verified);
         if record.verdict == Verdict::Kept {
             let entry = (record.sop, record.content, true);
@@ -352,7 +386,10 @@ impl Model {
     fn evict(&mut self, catalogued: bool) {
         self.now += 11 * MINUTE;
         let open = matches!(self.phase, Phase::Open | Phase::OpenStale);
-        let expected = open && self.under_way.is_empty() && (catalogued || self.journal.is_empty());
+        // What was held apart and is damaged is known no more.
+        let mut known = self.journal.iter().filter(|r| r.verdict == Verdict::Kept || !r.damaged);
+        let here = known.next().is_some();
+        let expected = open && self.under_way.is_empty() && (catalogued || !here);
         assert_eq!(self.table.evict(self.now, |_| catalogued), usize::from(expected));
         if expected {
             self.phase = Phase::Closed;
@@ -367,6 +404,10 @@ impl Model {
         self.phase = Phase::Closed;
         (self.epoch, self.position) = (self.epoch + 1, 0);
         for record in &self.journal {
+            if record.damaged && record.receive.position.is_multiple_of(2) {
+                self.table.recovered_damaged(record.receive, &particulars(record));
+                continue;
+            }
             let other = self.table.recovered(record.receive, &particulars(record));
             assert_eq!(other, None, "one kept content a UID");
         }
@@ -389,6 +430,7 @@ impl Model {
                 self.elsewhere_keeps(sop, content, verified);
             }
             Step::VolumeVerified { which } => self.volume_verified(which),
+            Step::Damage { which } => self.damage(which),
             Step::Reread => {
                 self.table.reread(&key());
                 match self.phase {
@@ -413,7 +455,8 @@ impl Model {
             contents.sort_unstable();
             contents.dedup();
             assert!(contents.len() <= 1, "two contents kept of one UID");
-            let quarantined = |r: &&Record| r.sop == sop && r.verdict == Verdict::Quarantined;
+            let quarantined =
+                |r: &&Record| r.sop == sop && r.verdict == Verdict::Quarantined && !r.damaged;
             let mut held: Vec<u8> =
                 self.journal.iter().filter(quarantined).map(|r| r.content).collect();
             held.sort_unstable();

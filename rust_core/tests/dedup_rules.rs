@@ -163,6 +163,64 @@ fn of_a_uid_that_was_disputed_the_chosen_content_is_the_instance_wherever_it_lie
 }
 
 #[test]
+fn a_damaged_copy_is_no_reason_for_0000h_and_still_one_for_a_conflict() {
+    let (ours, other) = (content(1, "1.2"), content(2, "1.2"));
+    let mut table = table();
+    open(&mut table, "1", Vec::new());
+    keep(&mut table, "1", &ours, 1);
+    table.damaged(ReceiveId { node: NodeId([2; 16]), ..receive(1) });
+    let identical = |position| Judgement::Identical { of: Origin::ThisJournal(receive(position)) };
+    assert_eq!(judge(&mut table, "1", &ours), identical(1), "another node's damage is not ours");
+    assert_eq!(table.rescue_of(receive(1)), None);
+    table.damaged(receive(1));
+    let held_apart = Judgement::Conflicting { with: None, already_quarantined: None };
+    assert_eq!(judge(&mut table, "1", &other), held_apart);
+    keep(&mut table, "1", &ours, 2);
+    assert_eq!(judge(&mut table, "1", &ours), identical(2));
+    assert_eq!(table.rescue_of(receive(1)), Some(receive(2)));
+    table.damaged(receive(2));
+    assert_eq!(table.rescue_of(receive(1)), None);
+    keep(&mut table, "1", &ours, 3);
+}
+
+#[test]
+fn a_damaged_copy_is_rescued_whatever_else_is_disputed_under_its_uid() {
+    let (ours, theirs) = (content(1, "1.2"), content(2, "1.2"));
+    let told = known(&theirs, Origin::OtherJournal(NodeId([2; 16])), true);
+    let mut table = table();
+    open(&mut table, "1", Vec::new());
+    keep(&mut table, "1", &ours, 1);
+    table.reread(&key("1"));
+    open(&mut table, "1", vec![told]);
+    table.damaged(receive(1));
+    assert!(matches!(judge(&mut table, "1", &theirs), Judgement::Refused(_)));
+    keep(&mut table, "1", &ours, 2);
+}
+
+#[test]
+fn beside_what_a_person_chose_a_damaged_copy_does_not_stand_for_one_held_apart() {
+    let (ours, theirs) = (content(1, "1.2"), content(2, "1.2"));
+    let mut table = table();
+    open(&mut table, "1", Vec::new());
+    keep(&mut table, "1", &ours, 1);
+    table.damaged(receive(1));
+    table.reread(&key("1"));
+    open(&mut table, "1", vec![chosen(&theirs, Origin::OtherJournal(NodeId([2; 16])))]);
+    let held_apart = Judgement::Conflicting { with: None, already_quarantined: None };
+    assert_eq!(judge(&mut table, "1", &ours), held_apart);
+}
+
+#[test]
+fn what_recovery_finds_damaged_is_known_as_what_was_acknowledged() {
+    let mut table = table();
+    table.recovered_damaged(receive(1), &found(&content(1, "1.2"), Verdict::Kept));
+    open(&mut table, "1", Vec::new());
+    let held_apart = Judgement::Conflicting { with: None, already_quarantined: None };
+    assert_eq!(judge(&mut table, "1", &content(2, "1.2")), held_apart);
+    keep(&mut table, "1", &content(1, "1.2"), 2);
+}
+
+#[test]
 fn a_record_the_catalogue_places_in_this_journal_counts_as_absent_if_the_journal_lacks_it() {
     let mut table = table();
     open(&mut table, "1", vec![known(&content(1, "1.2"), Origin::ThisJournal(receive(1)), false)]);

@@ -98,12 +98,14 @@ impl Place {
     }
 }
 
-/// Where a content that the table holds lies. `Kept` and `Quarantined` are of this node's journal
-/// and stay until forgotten; the others were told by the catalogue and can be told again.
+/// Where a content that the table holds lies. `Kept`, `Quarantined` and `Damaged` are of this node's
+/// journal and stay until forgotten; the others were told by the catalogue and can be told again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Standing {
     Kept(Place),
     Quarantined(Place),
+    /// It was kept, and acknowledged; its bytes are no longer what was received.
+    Damaged(Place),
     Verified,
     /// Known, but not where this node could vouch for it.
     Elsewhere,
@@ -118,7 +120,7 @@ impl Standing {
     /// The place in this node's journal, for what lies there.
     pub(super) fn place(self) -> Option<Place> {
         match self {
-            Self::Kept(place) | Self::Quarantined(place) => Some(place),
+            Self::Kept(place) | Self::Quarantined(place) | Self::Damaged(place) => Some(place),
             Self::Verified
             | Self::Elsewhere
             | Self::Equivalent
@@ -132,6 +134,7 @@ impl Standing {
         match self {
             Self::Kept(_) | Self::Verified => true,
             Self::Quarantined(_)
+            | Self::Damaged(_)
             | Self::Elsewhere
             | Self::Equivalent
             | Self::Preferred
@@ -139,10 +142,19 @@ impl Standing {
         }
     }
 
+    /// The place in this journal of bytes that may be believed.
+    pub(super) fn sound_place(self) -> Option<Place> {
+        self.place().filter(|place| self != Self::Damaged(*place))
+    }
+
     /// Whether the archive has accepted this content as *the* content of the UID, anywhere.
     pub(super) fn is_accepted(self) -> bool {
         match self {
-            Self::Kept(_) | Self::Verified | Self::Elsewhere | Self::Preferred => true,
+            Self::Kept(_)
+            | Self::Damaged(_)
+            | Self::Verified
+            | Self::Elsewhere
+            | Self::Preferred => true,
             Self::Quarantined(_) | Self::Equivalent | Self::Disputed => false,
         }
     }

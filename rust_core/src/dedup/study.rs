@@ -166,12 +166,33 @@ impl Study {
         self.told = 0;
     }
 
+    /// What was kept at a place turned out damaged. What was held apart there is known no more: it was
+    /// never acknowledged, and comes again if it is to be held apart whole.
+    pub(super) fn damage(&mut self, uid: Print, place: Place) -> Option<Fact> {
+        let fact = self.remove_at(uid, place)?;
+        if !matches!(fact.standing, Standing::Quarantined(_)) {
+            self.add(Fact { standing: Standing::Damaged(place), ..fact });
+        }
+        Some(fact)
+    }
+
+    /// Another place in this journal where the content that was kept at this one is kept.
+    pub(super) fn kept_again(&self, uid: Print, place: Place) -> Option<Place> {
+        let facts: Vec<Fact> = self.facts.range(Fact::range(uid)).copied().collect();
+        let at = |fact: &&Fact| fact.standing.place() == Some(place) && fact.standing.is_accepted();
+        let content = facts.iter().find(at)?.content;
+        let kept = facts.iter().filter(|fact| fact.content == content);
+        kept.filter(|fact| fact.standing.is_durable())
+            .find_map(|fact| fact.standing.place().filter(|other| *other != place))
+    }
+
     /// The kept instance of a UID in this journal whose content is another one.
     pub(super) fn kept_otherwise(&self, uid: Print, content: Print) -> Option<Place> {
         self.facts.range(Fact::range(uid)).find_map(|fact| match fact.standing {
             Standing::Kept(place) if fact.content != content => Some(place),
             Standing::Kept(_)
             | Standing::Quarantined(_)
+            | Standing::Damaged(_)
             | Standing::Verified
             | Standing::Elsewhere
             | Standing::Equivalent
@@ -254,6 +275,10 @@ impl Study {
         if let Some(of) = identical(node, &facts, content).filter(|_| chosen) {
             return Judgement::Identical { of };
         }
+        // Where that would rest on a damaged copy the resend is the rescue, disputed or not.
+        if chosen && is_damaged(&facts, content) {
+            return Judgement::New;
+        }
         if facts.iter().any(|fact| fact.standing == Standing::Disputed) {
             return disputed();
         }
@@ -286,11 +311,18 @@ fn identical(node: NodeId, facts: &[Fact], content: Print) -> Option<Origin> {
         // An equivalent rests on the bytes of the instance that it is equivalent to.
         Standing::Equivalent => durable.then_some(Origin::Equivalent),
         Standing::Quarantined(_)
+        | Standing::Damaged(_)
         | Standing::Elsewhere
         | Standing::Preferred
         | Standing::Disputed => None,
     })
     .next()
+}
+
+/// Whether that content was kept in this journal, and is damaged.
+fn is_damaged(facts: &[Fact], content: Print) -> bool {
+    let mut same = facts.iter().filter(|fact| fact.content == content);
+    same.any(|fact| matches!(fact.standing, Standing::Damaged(_)))
 }
 
 /// What a person chose among the contents that nodes disagreed on.
@@ -307,7 +339,7 @@ fn kept_here(facts: &[Fact], content: Print) -> Option<Place> {
 /// Where a content lies that is not *the* instance: in quarantine, or beside what was chosen.
 fn held(facts: &[Fact], content: Print) -> Option<Place> {
     let same = facts.iter().filter(|fact| fact.content == content);
-    same.filter_map(|fact| fact.standing.place()).next()
+    same.filter_map(|fact| fact.standing.sound_place()).next()
 }
 
 /// What a claim does after a judgement; `None` if the judgement ends it.

@@ -199,6 +199,39 @@ impl DuplicatesTable {
         other.map(|place| place.receive_id(self.node))
     }
 
+    /// As [`DuplicatesTable::recovered`], for a whole closing record whose bytes a power cut took.
+    pub fn recovered_damaged(&mut self, receive: ReceiveId, found: &Particulars) {
+        self.recovered(receive, found);
+        self.damaged(receive);
+    }
+
+    /// The bytes of this record are no longer what was received: the same content is kept again when
+    /// it comes, other content conflicts still. May be said any number of times.
+    pub fn damaged(&mut self, receive: ReceiveId) {
+        let place = Place::of(receive);
+        let ours = self.places.get(&place).filter(|_| self.holds(receive));
+        let Some((key, uid)) = ours.cloned() else { return };
+        let Some(study) = self.studies.get_mut(&key) else { return };
+        let was = study.damage(uid, place).map(|fact| fact.standing);
+        if matches!(was, Some(Standing::Quarantined(_))) {
+            self.places.remove(&place);
+            self.tidy(&key);
+        }
+    }
+
+    /// Whether the table knows what lies in this record of the journal.
+    pub fn holds(&self, receive: ReceiveId) -> bool {
+        receive.node == self.node && self.places.contains_key(&Place::of(receive))
+    }
+
+    /// Another record of this journal that keeps what was kept in this one; not one known damaged.
+    pub fn rescue_of(&self, receive: ReceiveId) -> Option<ReceiveId> {
+        let place = Place::of(receive);
+        let (key, uid) = self.places.get(&place).filter(|_| self.holds(receive))?;
+        let again = self.studies.get(key)?.kept_again(*uid, place)?;
+        Some(again.receive_id(self.node))
+    }
+
     /// The journal holds this record no longer. What went into a verified volume stays known while
     /// its study is open, as if the catalogue had told it.
     pub fn forget(&mut self, receive: ReceiveId, because: Forgotten) {
