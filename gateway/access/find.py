@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway import _core
-from gateway.catalogue import Catalogue
+from gateway.catalogue import Catalogue, Choices
 from gateway.errors import NotFoundError
 from gateway.model.identifiers import NodeId, SopInstanceUid, StudyUid, Uid, VaultId
 from gateway.model.instance import ReceiveId
@@ -57,9 +57,9 @@ class Finder:
             _, blocks = await self._catalogue.studies.get(vault, study)
         except NotFoundError:
             return []
-        preferred = await self._catalogue.incidents.preferred(vault, study)
+        choices = await self._catalogue.incidents.choices(vault, study)
         found = await asyncio.to_thread(_wanted, vault, study, blocks, identifier)
-        return [_chosen(copies, preferred.get(uid), self._here) for uid, copies in found.items()]
+        return [_chosen(copies, choices, self._here) for copies in found.values()]
 
 
 def _wanted(
@@ -78,11 +78,14 @@ def _wanted(
     return found
 
 
-def _chosen(copies: Sequence[_Copy], preferred: ReceiveId | None, here: NodeId) -> Match:
-    """Of a UID the content that a person chose, else the first that landed; from this node, if it is here."""
+def _chosen(copies: Sequence[_Copy], choices: Choices, here: NodeId) -> Match:
+    """Of a UID the content that a person chose, else the first that landed; of its copies one that was not
+    found damaged, if there is one, and from this node, if it is here."""
+    preferred = choices.preferred.get(copies[0][1].sop_instance)
     first = next((copy for copy in copies if copy[1].receive_id == preferred), copies[0])
     same = [match for digest, match in copies if (digest, match.form) == (first[0], first[1].form)]
-    return next((match for match in same if match.receive_id.node == here), same[0])
+    sound = [match for match in same if match.receive_id not in choices.damaged] or same
+    return next((match for match in sound if match.receive_id.node == here), sound[0])
 
 
 def _match(vault: VaultId, study: StudyUid, block: StudyBlock, known: _core.KnownInstance) -> Match:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from gateway.catalogue.arbitration import Arbitration, Match, StudyCopy, Verifier
 from gateway.catalogue.database import Address, Database
 from gateway.catalogue.grants import Grants
-from gateway.catalogue.incidents import IncidentFilters, Incidents
+from gateway.catalogue.incidents import Choices, IncidentFilters, Incidents
 from gateway.catalogue.landing import Landing
 from gateway.catalogue.nodes import Nodes, NodeStart
 from gateway.catalogue.queries import queries
@@ -17,7 +17,8 @@ from gateway.model.identifiers import StudyUid, VaultId
 from gateway.model.incident import IncidentKind
 
 __all__ = [
-    "Address", "Catalogue", "IncidentFilters", "Match", "NodeStart", "Statistics", "StudyCopy", "Verifier",
+    "Address", "Catalogue", "Choices", "IncidentFilters", "Match", "NodeStart", "Statistics", "StudyCopy",
+    "Verifier",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.catalogue.database import Database
 from gateway.catalogue.queries import queries
 from gateway.catalogue.storable import storable
-from gateway.catalogue.wording import difference_json, incident_of
+from gateway.catalogue.wording import Row, difference_json, incident_of
 from gateway.errors import NotFoundError, ResolutionError
 from gateway.model.identifiers import NodeId, SopInstanceUid, StudyUid, VaultId
 from gateway.model.incident import PERMITTED, Difference, Incident, IncidentKind, IncidentState, Resolution
@@ -16,6 +16,7 @@ LIST_AT_MOST = 1000
 REASON_LENGTH_MAX = 2000
 MACHINE = "kuva"
 """Who resolves what no person needs to look at."""
+RECEIVED_AGAIN = "the same content was received again, and read back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,16 @@ class IncidentFilters:
     state: IncidentState | None = IncidentState.OPEN
     kind: IncidentKind | None = None
     study_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What incidents say of the copies of a study's instances."""
+
+    preferred: dict[SopInstanceUid, ReceiveId]
+    """Of UIDs that were disputed: the instance that a person chose."""
+    damaged: frozenset[ReceiveId]
+    """Found damaged or gone."""
 
 
 class Incidents:
@@ -110,14 +121,15 @@ class Incidents:
             raise NotFoundError(f"no incident {number} whose newcomer is to be discarded")
         return incident_of(row)
 
-    async def preferred(self, vault: VaultId, study_uid: StudyUid) -> dict[SopInstanceUid, ReceiveId]:
-        """Of the study's UIDs that were disputed: which instance a person chose."""
+    async def choices(self, vault: VaultId, study_uid: StudyUid) -> Choices:
+        """Which copy of an instance of the study is to be given out, and which is not."""
         async with self._database.transaction([vault]) as connection:
-            rows = await connection.fetch(queries("incidents")["preferred"], vault, study_uid)
-        return {
-            SopInstanceUid(row["sop_uid"]): ReceiveId(NodeId(row["node"]), row["epoch"], row["position"])
-            for row in rows
-        }
+            preferred = await connection.fetch(queries("incidents")["preferred"], vault, study_uid)
+            damaged = await connection.fetch(queries("incidents")["damaged"], vault, study_uid)
+        return Choices(
+            {SopInstanceUid(row["sop_uid"]): _place_of(row) for row in preferred},
+            frozenset(_place_of(row) for row in damaged),
+        )
 
     async def compared(
         self, number: int, vaults: Sequence[VaultId], difference: tuple[Difference, ...], *, equivalent: bool
@@ -148,6 +160,22 @@ class Incidents:
                 queries("incidents")["insert_damaged"], vault, study_uid, sop_uid, storable(reason),
                 receive_id.node, receive_id.epoch, receive_id.position,
             )  # fmt: skip
+
+    async def rescued(self, number: int, vaults: Sequence[VaultId], by: ReceiveId) -> Incident:
+        """The damaged instance is kept again, as `by`, which MUST have been read back.
+
+        Returns the incident as it is then: one resolved meanwhile stays as it was. Raises `NotFoundError`.
+        """
+        async with self._database.transaction(vaults) as connection:
+            await connection.execute(
+                queries("incidents")["rescue"], number, list(vaults), RECEIVED_AGAIN, MACHINE,
+                by.node, by.epoch, by.position,
+            )  # fmt: skip
+        return await self.get(number, vaults)
+
+
+def _place_of(row: Row) -> ReceiveId:
+    return ReceiveId(NodeId(row["node"]), row["epoch"], row["position"])
 
 
 def _permit(incident: Incident, resolution: Resolution) -> None:

@@ -27,19 +27,19 @@ class Studies:
         contents: dict[str, list[KnownContent]] = {"equivalent": [], IncidentKind.QUARANTINE.value: []}
         blocks: list[KnownBlock] = []
         disputed: dict[SopInstanceUid, None] = {}
-        preferred: list[ReceiveId] = []
+        places: dict[str, list[ReceiveId]] = {"preferred": [], IncidentKind.DAMAGED.value: []}
         for row in rows:
             if row["kind"] == "open":
                 blocks.append(KnownBlock(NodeId(row["node"]), row["epoch"], row["block"]))
-            elif row["kind"] == "preferred":
-                preferred.append(ReceiveId(NodeId(row["node"]), row["epoch"], row["position"]))
+            elif row["kind"] in places:
+                places[row["kind"]].append(ReceiveId(NodeId(row["node"]), row["epoch"], row["position"]))
             elif row["kind"] == IncidentKind.DISPUTE.value:
                 disputed[SopInstanceUid(row["sop_uid"])] = None
             else:
                 contents[row["kind"]].append(KnownContent(SopInstanceUid(row["sop_uid"]), content_of(row)))
         return Known(
             tuple(blocks), tuple(contents["equivalent"]), tuple(contents["quarantine"]), tuple(disputed),
-            tuple(preferred),
+            tuple(places["preferred"]), tuple(places["damaged"]),
         )  # fmt: skip
 
     async def find(self, vault: VaultId, study_uid: StudyUid) -> Study | None:

@@ -28,6 +28,9 @@ def incident_of(row: Row) -> Incident:
     """A row of `incident`."""
     receive_id = ReceiveId(NodeId(row["node"]), row["epoch"], row["position"])
     kept = row["kept_node"] and ReceiveId(NodeId(row["kept_node"]), row["kept_epoch"], row["kept_position"])
+    rescued = row["rescued_node"] and ReceiveId(
+        NodeId(row["rescued_node"]), row["rescued_epoch"], row["rescued_position"]
+    )
     return Incident(
         id=row["id"],
         kind=IncidentKind(row["kind"]),
@@ -46,6 +49,7 @@ def incident_of(row: Row) -> Incident:
         resolved_by=row["resolved_by"],
         resolved_at=row["resolved_at"],
         discarded_at=row["discarded_at"],
+        rescued=rescued or None,
     )
 
 

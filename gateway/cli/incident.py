@@ -101,7 +101,13 @@ def resolve(
     discard: Annotated[
         bool, typer.Option("--discard", help="Give the quarantined newcomer up (it never got 0000H).")
     ] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep both as they are.")] = False,
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep",
+            help="Keep both as they are; of a damaged instance: it is known as lost, until it is sent again.",
+        ),
+    ] = False,
     prefer: Annotated[
         Preferred | None, typer.Option(help="Of a disputed UID: which content is the instance.")
     ] = None,
@@ -153,7 +159,7 @@ def _facts(one: dict[str, Any]) -> list[tuple[str, object]]:
     facts: list[tuple[str, object]] = [
         ("reason", one["reason"]), ("study", one["study_uid"]), ("SOP instance", one["sop_uid"]),
         ("vault", one["vault"]), ("opened", one["opened_at"]),
-        ("newcomer", place.format(**one["receive_id"])),
+        ("damaged" if one["kind"] == "damaged" else "newcomer", place.format(**one["receive_id"])),
     ]  # fmt: skip
     if one["kept"]:
         facts.append(("kept", place.format(**one["kept"])))
@@ -164,6 +170,8 @@ def _facts(one: dict[str, Any]) -> list[tuple[str, object]]:
     if one["resolution"]:
         facts.append(("resolved", f"{one['resolution']} by {one['resolved_by']} at {one['resolved_at']}"))
         facts.append(("because", one["resolution_reason"]))
+    if one["rescued"]:
+        facts.append(("kept again", place.format(**one["rescued"])))
     if one["resolution"] == "discard":
         facts.append(
             ("bytes", f"discarded at {one['discarded_at']}" if one["discarded_at"] else "not discarded yet")

@@ -14,7 +14,7 @@ from gateway.listeners.asked import RequestError, answer, body_of, enum_of, numb
 from gateway.listeners.callers import Callers
 from gateway.listeners.status import Node
 from gateway.model.identifiers import VaultId
-from gateway.model.incident import Incident, IncidentKind, IncidentState, Resolution
+from gateway.model.incident import BY_MACHINE, Incident, IncidentKind, IncidentState, Resolution
 from gateway.model.study import StudyFilters
 
 BODY_LENGTH_MAX = 64 << 10
@@ -132,8 +132,8 @@ class OperatorListener:
         resolution = enum_of(Resolution, text_of(body, "resolution"))
         reason, by = text_of(body, "reason"), text_of(body, "by")
         incident = await self._get_incident(request)
-        if resolution is Resolution.EQUIVALENT:
-            raise RequestError("only the machine says that two instances are equivalent")
+        if resolution in BY_MACHINE:
+            raise RequestError(f"only the machine resolves an incident as {resolution.value}")
         resolved = await self._catalogue.incidents.resolve(
             incident.id, [incident.vault], resolution=resolution, reason=reason, by=by
         )

@@ -96,3 +96,5 @@ class Known:
     disputed: tuple[SopInstanceUid, ...] = ()
     preferred: tuple[ReceiveId, ...] = ()
     """Of UIDs that were disputed: where the content lies that a person chose."""
+    damaged: tuple[ReceiveId, ...] = ()
+    """What was found damaged or gone, whatever became of the incident: nothing rests on it."""

@@ -36,7 +36,9 @@ class Resolution(Enum):
     EQUIVALENT = "equivalent"
     """The newcomer says the same in another encoding; decided by the machine."""
     KEEP = "keep"
-    """Both are kept as they are, by a person."""
+    """By a person: both are kept as they are; of a damaged instance, it is known as lost."""
+    RESCUED = "rescued"
+    """The damaged instance was received again; decided by the machine, which has read it back."""
     PREFER_KEPT = "prefer_kept"
     """Of a disputed UID: the earlier one is the instance; the other is kept apart. By a person."""
     PREFER_NEWCOMER = "prefer_newcomer"
@@ -47,9 +49,11 @@ PERMITTED: dict[IncidentKind, frozenset[Resolution]] = {
     IncidentKind.QUARANTINE: frozenset({Resolution.DISCARD, Resolution.EQUIVALENT}),
     IncidentKind.CROSS_STUDY_UID: frozenset({Resolution.KEEP}),
     IncidentKind.DISPUTE: frozenset({Resolution.PREFER_KEPT, Resolution.PREFER_NEWCOMER}),
-    IncidentKind.DAMAGED: frozenset(),
+    IncidentKind.DAMAGED: frozenset({Resolution.RESCUED, Resolution.KEEP}),
 }
-"""Which incident may end how. Damage ends only when the bytes themselves are settled."""
+"""Which incident may end how."""
+BY_MACHINE = frozenset({Resolution.EQUIVALENT, Resolution.RESCUED})
+"""What no person may decide: it is found out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,8 @@ class Incident:
     resolved_at: datetime | None = None
     discarded_at: datetime | None = None
     """When the journal had done what was decided; None: it is still owed, or nothing was discarded."""
+    rescued: ReceiveId | None = None
+    """Where what was damaged is kept again."""
 
     @property
     def discard_owed(self) -> bool:

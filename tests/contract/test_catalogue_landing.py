@@ -183,13 +183,13 @@ async def test_a_dispute_ends_in_a_preference_that_every_node_is_told(
         await catalogue.incidents.resolve(
             incident.id, (vault,), resolution=Resolution.KEEP, reason="r", by="b"
         )
-    assert await catalogue.incidents.preferred(vault, STUDY) == {}
+    assert (await catalogue.incidents.choices(vault, STUDY)).preferred == {}
     await catalogue.incidents.resolve(incident.id, (vault,), resolution=choice, reason="r", by="b")
     chosen = incident.kept if choice is Resolution.PREFER_KEPT else incident.receive_id
     known = await catalogue.known(vault, STUDY)
     assert (known.disputed, known.preferred, len(known.blocks)) == ((), (chosen,), 2)
-    assert await catalogue.incidents.preferred(vault, STUDY) == {incident.sop_uid: chosen}
-    assert await catalogue.incidents.preferred(vault_id(), STUDY) == {}
+    assert (await catalogue.incidents.choices(vault, STUDY)).preferred == {incident.sop_uid: chosen}
+    assert (await catalogue.incidents.choices(vault_id(), STUDY)).preferred == {}
 
 
 @pytest.mark.parametrize(("content", "kinds"), [("x", 0), ("y", 0), ("z", 1)])

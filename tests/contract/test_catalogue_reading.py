@@ -84,11 +84,11 @@ async def test_not_yours_and_not_there_are_the_same(catalogue: Catalogue) -> Non
 
 async def _quarantine(catalogue: Catalogue) -> Incident:
     vault, node = vault_id(), node_id()
-    await catalogue.grants.create_vault(vault, "a")
+    await catalogue.grants.create_vault(vault, f"a {vault}")
     epoch = (await catalogue.nodes.start(node)).epoch
     item = quarantined(vault, node, epoch, 2)
     await catalogue.land(flush(node, epoch, batch(vault, [(1, "1.2.3.4.5", "x")]), quarantined=[item]))
-    (incident,) = await catalogue.incidents.list(IncidentFilters((vault,)))
+    (incident,) = await catalogue.incidents.list(IncidentFilters((vault,), kind=IncidentKind.QUARANTINE))
     assert (incident.newcomer, incident.kept) == (item.newcomer, item.conflicts_with)
     assert incident.difference is None
     return incident
@@ -217,6 +217,57 @@ async def test_damage_is_recorded_once_for_each_instance(catalogue: Catalogue) -
         )
     found = await catalogue.incidents.list(IncidentFilters((incident.vault,), kind=IncidentKind.DAMAGED))
     assert [i.reason for i in found] == ["rot"]
+
+
+async def _damaged(catalogue: Catalogue) -> Incident:
+    incident = await _quarantine(catalogue)
+    await catalogue.incidents.damaged(
+        incident.receive_id, vault=incident.vault, study_uid=STUDY, sop_uid=incident.sop_uid, reason="rot"
+    )
+    (found,) = await catalogue.incidents.list(IncidentFilters((incident.vault,), kind=IncidentKind.DAMAGED))
+    return found
+
+
+async def test_what_is_damaged_is_told_when_a_study_opens_however_its_incident_ended(
+    catalogue: Catalogue,
+) -> None:
+    other = await _quarantine(catalogue)
+    assert (await catalogue.known(other.vault, STUDY)).damaged == ()
+    incident = await _damaged(catalogue)
+    vaults, where = (incident.vault,), incident.receive_id
+    for _ in range(2):
+        assert (await catalogue.known(incident.vault, STUDY)).damaged == (where,)
+        assert (await catalogue.incidents.choices(incident.vault, STUDY)).damaged == {where}
+        await catalogue.incidents.resolve(
+            incident.id, vaults, resolution=Resolution.KEEP, reason="lost", by="b"
+        )
+    assert (await catalogue.incidents.choices(other.vault, STUDY)).damaged == frozenset()
+
+
+async def test_a_rescue_says_where_and_does_not_undo_what_a_person_decided(catalogue: Catalogue) -> None:
+    incident = await _damaged(catalogue)
+    vaults, by = (incident.vault,), dataclasses.replace(incident.receive_id, position=99)
+    assert incident.rescued is None
+    ended = await catalogue.incidents.rescued(incident.id, vaults, by)
+    assert (ended.resolution, ended.resolved_by, ended.rescued) == (Resolution.RESCUED, "kuva", by)
+    assert ended == await catalogue.incidents.rescued(incident.id, vaults, incident.receive_id), "once"
+    decided = await _damaged(catalogue)
+    vaults = (decided.vault,)
+    kept = await catalogue.incidents.resolve(
+        decided.id, vaults, resolution=Resolution.KEEP, reason="lost", by="b"
+    )
+    assert await catalogue.incidents.rescued(decided.id, vaults, by) == kept
+
+
+async def test_only_damage_ends_in_a_rescue(catalogue: Catalogue) -> None:
+    incident = await _quarantine(catalogue)
+    vaults = (incident.vault,)
+    assert await catalogue.incidents.rescued(incident.id, vaults, incident.receive_id) == incident
+    damaged = await _damaged(catalogue)
+    with pytest.raises(CatalogueError, match="incident_rescued"):  # and never without a place
+        await catalogue.incidents.resolve(
+            damaged.id, (damaged.vault,), resolution=Resolution.RESCUED, reason="r", by="b"
+        )
 
 
 async def test_a_vault_is_created_once_and_described_over_time(catalogue: Catalogue) -> None:

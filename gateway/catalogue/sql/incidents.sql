@@ -31,6 +31,15 @@ RETURNING *;
 -- name: preferred
 SELECT sop_uid, node, epoch, position FROM preferred_of_study($1, $2);
 
+-- name: damaged
+SELECT node, epoch, position FROM incident WHERE vault = $1 AND study_uid = $2 AND kind = 'damaged';
+
+-- name: rescue
+UPDATE incident
+SET state = 'resolved', resolution = 'rescued', resolution_reason = $3, resolved_by = $4, resolved_at = now(),
+    rescued_node = $5, rescued_epoch = $6, rescued_position = $7
+WHERE id = $1 AND vault = ANY ($2::uuid[]) AND kind = 'damaged' AND state = 'open';
+
 -- name: set_difference
 UPDATE incident SET difference = $3 WHERE id = $1 AND vault = ANY ($2::uuid[]) AND difference IS NULL;
 

@@ -183,11 +183,14 @@ CREATE TABLE incident (
     received_at        timestamptz,
     difference         jsonb,
     opened_at          timestamptz NOT NULL DEFAULT now(),
-    resolution         text        CHECK (resolution IN ('discard', 'equivalent', 'keep', 'prefer_kept', 'prefer_newcomer')),
+    resolution         text        CHECK (resolution IN ('discard', 'equivalent', 'keep', 'rescued', 'prefer_kept', 'prefer_newcomer')),
     resolution_reason  text        NOT NULL DEFAULT '',
     resolved_by        text        NOT NULL DEFAULT '',
     resolved_at        timestamptz,
     discarded_at       timestamptz,
+    rescued_node       uuid,
+    rescued_epoch      integer,
+    rescued_position   bigint,
     UNIQUE (node, epoch, position, kind),
     CHECK ((state = 'resolved') = (resolution IS NOT NULL AND resolved_at IS NOT NULL AND resolved_by <> '')),
     CHECK (kind <> 'quarantine' OR (digest IS NOT NULL AND transfer_syntax IS NOT NULL AND sop_class IS NOT NULL)),
@@ -196,9 +199,14 @@ CREATE TABLE incident (
     -- NULL until the node's journal has done it.
     CONSTRAINT incident_discarded CHECK (discarded_at IS NULL OR resolution IS NOT DISTINCT FROM 'discard'),
     CONSTRAINT incident_preferred
-        CHECK (resolution IS NULL OR resolution NOT LIKE 'prefer%' OR (kind = 'dispute' AND kept_node IS NOT NULL))
+        CHECK (resolution IS NULL OR resolution NOT LIKE 'prefer%' OR (kind = 'dispute' AND kept_node IS NOT NULL)),
+    CONSTRAINT incident_rescued
+        CHECK (num_nonnulls(rescued_node, rescued_epoch, rescued_position)
+               = CASE WHEN kind = 'damaged' AND resolution = 'rescued' THEN 3 ELSE 0 END
+           AND (kind = 'damaged' OR resolution IS DISTINCT FROM 'rescued'))
 );
 CREATE INDEX incident_open ON incident (vault, study_uid) WHERE state = 'open';
+CREATE INDEX incident_damaged ON incident (vault, study_uid) WHERE kind = 'damaged';
 CREATE INDEX incident_discarding ON incident (node, id) WHERE resolution = 'discard' AND discarded_at IS NULL;
 CREATE INDEX incident_preferred ON incident (vault, study_uid) WHERE resolution IN ('prefer_kept', 'prefer_newcomer');
 
@@ -375,12 +383,27 @@ BEGIN
         FROM preferred_of_study(in_vault, of_study) p;
 END $$;
 
+-- What was found damaged counts as absent where bytes are concerned, for ever: also when the incident is resolved.
+CREATE FUNCTION known_when_opened(in_vault uuid, of_study text)
+RETURNS TABLE (kind text, node uuid, epoch integer, "position" bigint, block bytea, sop_uid text, digest bytea, transfer_syntax text, sop_class text)
+LANGUAGE plpgsql SET search_path = kuva, pg_temp AS $$
+BEGIN
+    PERFORM set_config('kuva.vaults', ARRAY[in_vault]::text, true);
+    RETURN QUERY
+        SELECT k.kind, k.node, k.epoch, k.position, k.block, k.sop_uid, k.digest, k.transfer_syntax, k.sop_class
+        FROM known_and_preferred(in_vault, of_study) k
+      UNION ALL
+        SELECT i.kind, i.node, i.epoch, i.position, NULL, NULL, NULL, NULL, NULL
+        FROM incident i WHERE i.vault = in_vault AND i.study_uid = of_study AND i.kind = 'damaged';
+END $$;
+
 GRANT SELECT ON archive, vault, vault_attributes, application_entity, ae_grant, node, node_epoch TO kuva_gateway;
 GRANT INSERT ON vault, vault_attributes, application_entity, ae_grant, node, node_epoch TO kuva_gateway;
 GRANT UPDATE ON application_entity, node, node_epoch TO kuva_gateway;
 GRANT UPDATE (role, valid_until) ON ae_grant TO kuva_gateway;
 GRANT SELECT, INSERT ON study, open_batch, locator, incident, equivalent, arbitration TO kuva_gateway;
-GRANT UPDATE (state, difference, resolution, resolution_reason, resolved_by, resolved_at, discarded_at) ON incident TO kuva_gateway;
+GRANT UPDATE (state, difference, resolution, resolution_reason, resolved_by, resolved_at, discarded_at, rescued_node,
+    rescued_epoch, rescued_position) ON incident TO kuva_gateway;
 GRANT DELETE ON arbitration TO kuva_gateway;
 GRANT USAGE ON SEQUENCE study_counter TO kuva_gateway;
 REVOKE EXECUTE ON FUNCTION make_partition(text, text, text, text) FROM PUBLIC;

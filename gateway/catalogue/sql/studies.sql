@@ -1,6 +1,6 @@
 -- name: known
 SELECT kind, node, epoch, position, block, sop_uid, digest, transfer_syntax, sop_class
-FROM known_and_preferred($1, $2);
+FROM known_when_opened($1, $2);
 
 -- name: get
 SELECT s.*, coalesce(b.instances, 0) AS instances, coalesce(b.length, 0) AS length
