@@ -550,9 +550,11 @@ class Node:
         equivalents: Sequence[tuple[str, bytes, str, str]],
         disputed: Sequence[str],
         preferred: Sequence[tuple[bytes, int, int]],
+        damaged: Sequence[tuple[bytes, int, int]],
     ) -> None:
         """`blocks`: (node, epoch, index block); `equivalents`: (SOP instance, digest, transfer syntax, SOP class);
-        `preferred`: (node, epoch, position) of what a person chose among disputed contents."""
+        `preferred`: (node, epoch, position) of what a person chose among disputed contents; `damaged`: of what
+        was found damaged or gone."""
 
     def study_changed(self, vault: bytes, study: str) -> None:
         """What was told of it is true no longer: asked for again at its next instance."""
@@ -578,6 +580,16 @@ class Node:
         """Blocking. Element by element, across the uncompressed syntaxes; at most `limit` differences.
         InstanceAbsentError if one is not in this journal."""
 
+    def verify(self, instance: tuple[int, int]) -> None:
+        """Blocking. Reads it to its end: InstanceAbsentError if it is not here, JournalRotError if it is not
+        what was received."""
+
+    def damaged(self, instance: tuple[int, int]) -> None:
+        """Its bytes are not what was received: the same content is kept again when it comes."""
+
+    def rescue_of(self, instance: tuple[int, int]) -> tuple[int, int] | None:
+        """Where this journal keeps the same content again; InstanceAbsentError if it never heard of it."""
+
     def accept_equivalent(self, newcomer: tuple[int, int]) -> None:
         """From now on this quarantined newcomer's content is answered 0000H."""
 
@@ -586,7 +598,8 @@ class Node:
         What is gone already is left out."""
 
     def journal_entries(self, limit: int = 100) -> list[tuple[int, int, str, str, str, int, str]]:
-        """Newest first: (epoch, position, study, SOP instance, transfer syntax, length, kept|quarantined)."""
+        """Newest first: (epoch, position, study, SOP instance, transfer syntax, length, kept|quarantined).
+        Where the closing record itself is damaged: empty texts, 0, `damaged`."""
 
     def room(self) -> Room: ...
     def counters(self) -> dict[str, int]:

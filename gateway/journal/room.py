@@ -19,7 +19,7 @@ DISCARD_REASON_LENGTH_MAX = 4096
 """Bytes of UTF-8 in a discard record (docs/design/journal-format.md)."""
 
 Journalled = tuple[int, int, str, str, str, int, str]
-"""(epoch, position, study, SOP instance, transfer syntax, length, kept | quarantined)."""
+"""(epoch, position, study, SOP instance, transfer syntax, length, kept | quarantined | damaged)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,8 @@ class Journal:
         ]
         disputed = [str(uid) for uid in known.disputed]
         preferred = [(one.node.bytes, one.epoch, one.position) for one in known.preferred]
-        told = (vault.bytes, study, blocks, equivalents, disputed, preferred)
+        damaged = [(one.node.bytes, one.epoch, one.position) for one in known.damaged]
+        told = (vault.bytes, study, blocks, equivalents, disputed, preferred, damaged)
         if not blocks and not equivalents:
             self._node.study_opened(*told)
         else:
@@ -138,6 +139,20 @@ class Journal:
     async def compare(self, kept: ReceiveId, newcomer: ReceiveId, limit: int = 100) -> _core.Comparison:
         """Element by element. Raises `InstanceAbsentError`, `DamagedInstanceError`."""
         return await asyncio.to_thread(self._node.compare, _place(kept), _place(newcomer), limit)
+
+    async def verify(self, receive_id: ReceiveId) -> None:
+        """Reads it to its end. Raises `InstanceAbsentError`, `JournalRotError`: not what was received."""
+        await asyncio.to_thread(self._node.verify, _place(receive_id))
+
+    def damaged(self, receive_id: ReceiveId) -> None:
+        """Nothing rests on its bytes from now on: the same content is kept again when it comes."""
+        if self.holds(receive_id):
+            self._node.damaged(_place(receive_id))
+
+    def rescue_of(self, receive_id: ReceiveId) -> ReceiveId | None:
+        """Where this journal keeps the same content again. Raises `InstanceAbsentError`: it knows no such."""
+        found = self._node.rescue_of(_place(receive_id))
+        return None if found is None else ReceiveId(self.identifier, *found)
 
     def accept_equivalent(self, newcomer: ReceiveId) -> None:
         """Its content is answered 0000H from now on."""

@@ -1,10 +1,15 @@
-//! Index blocks, read for Python.
+//! Index blocks, read for Python and for the duplicates table.
 
+use std::sync::Arc;
+
+use kuva_core::dedup::{Known, KnownContent, Origin};
 use kuva_core::index::{self, IndexBlock, IndexEntry};
+use kuva_core::instance::NodeId;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::error;
+use super::node::Place;
 
 /// See the stub.
 #[pyclass(frozen, get_all, module = "gateway._core")]
@@ -58,4 +63,33 @@ fn known(py: Python<'_>, block: &IndexBlock, entry: &IndexEntry) -> KnownInstanc
 #[pyfunction]
 pub fn locator_hash(key: [u8; 16], sop_instance: &str) -> i64 {
     index::locator_hash(&key, sop_instance)
+}
+
+/// What a block says, seen from this node. Its own instances come from its journal, which is
+/// the truth: those that the journal no longer holds count as absent. What a person chose is
+/// told of all nodes, for no journal knows of that; and so is what was found damaged or gone,
+/// which the journal may not hold at all: it was acknowledged.
+pub fn known_in(
+    here: NodeId,
+    (node, epoch): ([u8; 16], u32),
+    block: &[u8],
+    preferred: &[Place],
+    damaged: &[Place],
+) -> PyResult<Vec<Known>> {
+    let block = index::decode(block).map_err(error::index)?;
+    let chosen = |entry: &IndexEntry| preferred.contains(&(node, epoch, entry.position));
+    let lost = |entry: &IndexEntry| damaged.contains(&(node, epoch, entry.position));
+    let told = |entry: &&IndexEntry| NodeId(node) != here || chosen(entry) || lost(entry);
+    let known = |entry: &IndexEntry| Known {
+        sop_instance: Arc::clone(&entry.sop_instance),
+        content: KnownContent {
+            digest: entry.digest,
+            transfer_syntax: Arc::clone(&entry.transfer_syntax),
+            sop_class: Arc::clone(&entry.sop_class),
+        },
+        origin: Origin::OtherJournal(NodeId(node)),
+        disputed: false,
+        preferred: chosen(entry),
+    };
+    Ok(block.entries.iter().filter(told).map(known).collect())
 }

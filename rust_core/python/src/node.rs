@@ -7,9 +7,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use kuva_core::dataset;
 use kuva_core::dataset::difference::DifferenceKind;
 use kuva_core::dedup::{DuplicatesLimits, DuplicatesTable, Known, KnownContent, Origin};
-use kuva_core::index;
 use kuva_core::instance::{Microseconds, NodeId, ReceiveId, StudyKey, VaultId, Verdict};
 use kuva_core::intake::landing::Closed;
+use kuva_core::intake::node::Newest;
 use kuva_core::intake::wake;
 use kuva_core::intake::{Intake, IntakeSettings};
 use kuva_core::journal::{self, FileMedium, Journal, JournalConfig, JournalState};
@@ -19,6 +19,7 @@ use pyo3::types::PyBytes;
 
 use super::error;
 use super::flush::Flush;
+use super::index::known_in;
 use super::source::InstanceSource;
 
 /// See the stub.
@@ -132,7 +133,8 @@ impl Node {
 type JournalEntry = (u32, u64, String, String, String, u64, &'static str);
 type KnownBlock = ([u8; 16], u32, Vec<u8>);
 /// Node, epoch, position.
-type Place = ([u8; 16], u32, u64);
+/// Node, epoch and position.
+pub type Place = ([u8; 16], u32, u64);
 type EquivalentContent = (String, Vec<u8>, String, String);
 
 #[pymethods]
@@ -198,20 +200,37 @@ impl Node {
         equivalents: Vec<EquivalentContent>,
         disputed: Vec<String>,
         preferred: Vec<Place>,
+        damaged: Vec<Place>,
     ) -> PyResult<()> {
         let key = StudyKey { vault: VaultId(vault), study: study.into() };
         py.detach(|| {
             let mut known = Vec::new();
             for (node, epoch, block) in &blocks {
-                known.extend(self.known_in(NodeId(*node), *epoch, block, &preferred)?);
+                known.extend(known_in(self.node, (*node, *epoch), block, &preferred, &damaged)?);
             }
             known.extend(equivalents.iter().map(equivalent).collect::<PyResult<Vec<_>>>()?);
             for known in &mut known {
                 known.disputed = disputed.iter().any(|uid| **uid == *known.sop_instance);
             }
-            self.intake.study_opened(&key, known);
+            let damaged: Vec<ReceiveId> = damaged.into_iter().map(receive_id).collect();
+            self.intake.study_opened(&key, known, &damaged);
             Ok(())
         })
+    }
+
+    fn damaged(&self, instance: (u32, u64)) {
+        self.intake.damaged(self.id(instance));
+    }
+
+    fn rescue_of(&self, instance: (u32, u64)) -> PyResult<Option<(u32, u64)>> {
+        let found = self.intake.rescue_of(self.id(instance)).map_err(error::comparison)?;
+        Ok(found.map(|id| (id.epoch, id.position)))
+    }
+
+    fn verify(&self, py: Python<'_>, instance: (u32, u64)) -> PyResult<()> {
+        let id = self.id(instance);
+        let there = py.detach(|| self.intake.verify(id)).map_err(error::journal)?;
+        if there { Ok(()) } else { Err(error::absent(id)) }
     }
 
     fn study_changed(&self, vault: [u8; 16], study: &str) {
@@ -279,8 +298,12 @@ impl Node {
     #[pyo3(signature = (limit=100))]
     fn journal_entries(&self, py: Python<'_>, limit: usize) -> PyResult<Vec<JournalEntry>> {
         let newest = py.detach(|| self.intake.newest(limit)).map_err(error::journal)?;
-        let row = |kept: Arc<journal::Kept>| {
-            let (id, p) = (kept.receive_id, &kept.particulars);
+        let row = |(id, kept): Newest| {
+            let Some(kept) = kept else {
+                let nothing = String::new;
+                return (id.epoch, id.position, nothing(), nothing(), nothing(), 0, "damaged");
+            };
+            let p = &kept.particulars;
             let verdict = match p.verdict {
                 Verdict::Kept => "kept",
                 Verdict::Quarantined => "quarantined",
@@ -324,34 +347,8 @@ impl Node {
     }
 }
 
-impl Node {
-    /// What a block says, seen from this node. Its own instances come from its journal, which is
-    /// the truth: those that the journal no longer holds count as absent. What a person chose is
-    /// told of all nodes, for no journal knows of that.
-    fn known_in(
-        &self,
-        node: NodeId,
-        epoch: u32,
-        block: &[u8],
-        preferred: &[Place],
-    ) -> PyResult<Vec<Known>> {
-        let block = index::decode(block).map_err(error::index)?;
-        let chosen =
-            |entry: &index::IndexEntry| preferred.contains(&(node.0, epoch, entry.position));
-        let told = |entry: &&index::IndexEntry| node != self.node || chosen(entry);
-        let known = |entry: &index::IndexEntry| Known {
-            sop_instance: Arc::clone(&entry.sop_instance),
-            content: KnownContent {
-                digest: entry.digest,
-                transfer_syntax: Arc::clone(&entry.transfer_syntax),
-                sop_class: Arc::clone(&entry.sop_class),
-            },
-            origin: Origin::OtherJournal(node),
-            disputed: false,
-            preferred: chosen(entry),
-        };
-        Ok(block.entries.iter().filter(told).map(known).collect())
-    }
+fn receive_id((node, epoch, position): Place) -> ReceiveId {
+    ReceiveId { node: NodeId(node), epoch, position }
 }
 
 fn equivalent((sop_instance, digest, syntax, class): &EquivalentContent) -> PyResult<Known> {
@@ -410,7 +407,10 @@ fn start(
     let (journal, recovery) =
         Journal::open(Arc::new(medium), config, Box::new(nonce)).map_err(error::journal)?;
     let settings = IntakeSettings { workers, clock: Box::new(now) };
-    let table = DuplicatesTable::new(node, DuplicatesLimits::default());
+    let mut table = DuplicatesTable::new(node, DuplicatesLimits::default());
+    for found in &recovery.damaged {
+        table.recovered_damaged(found.receive_id, &found.particulars);
+    }
     let intake = Intake::start(journal, table, settings).map_err(error::journal)?;
     Ok((intake, recovery))
 }

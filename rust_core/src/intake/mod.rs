@@ -9,6 +9,7 @@
 pub mod admission;
 pub mod buffer;
 pub mod counters;
+pub mod damage;
 pub mod digest;
 pub mod equivalence;
 pub mod landing;

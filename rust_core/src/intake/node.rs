@@ -28,6 +28,9 @@ pub struct IntakeSettings {
     pub clock: Clock,
 }
 
+/// An instance of the journal, with what can be read of it.
+pub type Newest = (ReceiveId, Option<Arc<Kept>>);
+
 /// A received instance that waits for a verdict or for its turn.
 pub struct Candidate {
     /// Its place in the table, with request, lane and upload.
@@ -152,9 +155,18 @@ impl Intake {
         (self.clock)()
     }
 
-    /// The catalogue said what it knows of a study: judge whoever waited.
-    pub fn study_opened(self: &Arc<Self>, key: &StudyKey, known: Vec<Known>) {
-        let released = self.studies().table.opened(key, known);
+    /// The catalogue said what it knows of a study, and which instances of it were found damaged:
+    /// judge whoever waited.
+    pub fn study_opened(
+        self: &Arc<Self>,
+        key: &StudyKey,
+        known: Vec<Known>,
+        damaged: &[ReceiveId],
+    ) {
+        let mut studies = self.studies();
+        damaged.iter().for_each(|id| studies.table.damaged(*id));
+        let released = studies.table.opened(key, known);
+        drop(studies);
         self.release(released);
     }
 
@@ -189,9 +201,15 @@ impl Intake {
         self.studies().table.evict(now, landed);
     }
 
-    /// The newest instances of the journal, kept or quarantined, newest first. Blocking.
-    pub fn newest(&self, limit: usize) -> Result<Vec<Arc<Kept>>, JournalError> {
-        let found = self.journal.newest(limit).into_iter().map(|id| self.journal.instance(id));
+    /// The newest instances of the journal, kept or quarantined, newest first; without anything of
+    /// one whose closing record is damaged. Blocking.
+    pub fn newest(&self, limit: usize) -> Result<Vec<Newest>, JournalError> {
+        let found =
+            self.journal.newest(limit).into_iter().map(|id| match self.journal.instance(id) {
+                Ok(kept) => Ok(kept.map(|kept| (id, Some(kept)))),
+                Err(JournalError::Rot { .. }) => Ok(Some((id, None))),
+                Err(error) => Err(error),
+            });
         found.filter_map(Result::transpose).collect()
     }
 

@@ -143,7 +143,7 @@ impl Rig {
                 let answered = if silent.load(SeqCst) { 0 } else { asked.len() };
                 for key in asked.drain(..answered) {
                     if reachable.load(SeqCst) {
-                        intake.study_opened(&key, known.lock().unwrap().clone());
+                        intake.study_opened(&key, known.lock().unwrap().clone(), &[]);
                     } else {
                         intake.study_failed(&key);
                     }
@@ -209,7 +209,7 @@ impl Rig {
 
     /// As many closed instances wait for the catalogue as may.
     pub fn fall_behind(&self) {
-        let kept = self.intake.newest(1).unwrap().remove(0);
+        let kept = self.intake.newest(1).unwrap().remove(0).1.unwrap();
         let particulars = Arc::new(kept.particulars.clone());
         for _ in 0..UNLANDED_MAX {
             let (receive_id, particulars) = (kept.receive_id, Arc::clone(&particulars));
@@ -259,6 +259,7 @@ impl Rig {
 
     pub fn read_back(&self, sample: &Sample) -> Vec<u8> {
         let all = self.intake.newest(1000).unwrap();
+        let all = all.into_iter().filter_map(|(_, kept)| kept).collect::<Vec<_>>();
         let of = all.iter().filter(|k| *k.particulars.identity.sop_instance == *sample.instance);
         let kept = of.filter(|kept| kept.particulars.verdict == Verdict::Kept);
         let ids: Vec<_> = kept.map(|kept| kept.receive_id).collect();
