@@ -26,6 +26,7 @@ from gateway.ingest.discarding import Discarder
 from gateway.ingest.pipeline import Pipeline
 from gateway.ingest.quarantine import Comparer
 from gateway.ingest.recovery import NodeIdentity, keep_identity, read_identity, recover
+from gateway.ingest.rescue import Rescuer
 from gateway.journal import Journal
 from gateway.listeners import SOCKET_NAME
 from gateway.listeners.callers import Callers, Existing
@@ -139,17 +140,14 @@ class Gateway:
         journal: Journal,
         profile: Profile,
     ) -> None:
-        damage = DamageReports(catalogue)
+        rescuer = Rescuer(journal, catalogue)
+        damage = DamageReports(journal, catalogue, on_told=rescuer.kick)
         dicom = await self._dicom(catalogue, journal, profile, damage)
         comparer, discarder = Comparer(journal, catalogue), Discarder(journal, catalogue)
         pipeline = Pipeline(
-            journal,
-            catalogue,
-            dicom.line,
-            await recover(journal, catalogue),
-            on_quarantined=comparer.kick,
-            on_landed=self._count_landed,
-        )
+            journal, catalogue, dicom.line, await recover(journal, catalogue), on_quarantined=comparer.kick,
+            on_landed=self._count_landed, on_kept=rescuer.landed,
+        )  # fmt: skip
         dicom.before_writing(pipeline.drain)
         await discarder.pay_all()
         health = await self._open_http(
@@ -163,6 +161,7 @@ class Gateway:
                 tasks.create_task(comparer.run(), name="comparer"),
                 tasks.create_task(discarder.run(), name="discarder"),
                 tasks.create_task(damage.run(), name="damage"),
+                tasks.create_task(rescuer.run(), name="rescuer"),
                 tasks.create_task(watch_loop(self._metrics), name="loop-lag"),
             ]
             if embedded is not None:

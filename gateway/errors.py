@@ -117,6 +117,10 @@ class DamagedInstanceError(JournalError):
     """Kept bytes no longer match their digest; they are never given out."""
 
 
+DAMAGE = (DamagedInstanceError, JournalRotError, InstanceAbsentError)
+"""What says of an acknowledged instance that its bytes are gone, or no longer what was received."""
+
+
 # The catalogue.
 
 

@@ -1,12 +1,14 @@
 """Damage: an instance found damaged while it was read becomes an incident, off the reader's path."""
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
 from gateway.access.find import Match
 from gateway.catalogue import Catalogue
 from gateway.errors import CatalogueError, GatewayError
+from gateway.journal import Journal
 
 log = structlog.get_logger(__name__)
 
@@ -18,14 +20,24 @@ RETRY_SECONDS = 10.0
 class DamageReports:
     """Found by readers, told to the catalogue by a task of its own; once for each instance."""
 
-    def __init__(self, catalogue: Catalogue, *, retry_seconds: float = RETRY_SECONDS) -> None:
-        self._catalogue = catalogue
+    def __init__(
+        self,
+        journal: Journal,
+        catalogue: Catalogue,
+        *,
+        on_told: Callable[[], None] = lambda: None,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        self._journal, self._catalogue = journal, catalogue
+        self._on_told = on_told
         self._retry_seconds = retry_seconds
         self._waiting: dict[Match, str] = {}
         self._kick = asyncio.Event()
 
     def report(self, match: Match, reason: str) -> None:
-        """Never waits. The catalogue takes the same report again without a second incident."""
+        """Never waits. From now on the instance is kept again when it comes; the catalogue takes the same
+        report again without a second incident."""
+        self._journal.damaged(match.receive_id)
         if len(self._waiting) < WAITING_MAX:
             self._waiting.setdefault(match, reason)
             self._kick.set()
@@ -52,4 +64,5 @@ class DamageReports:
                 log.warning("damage cannot be recorded now", waiting=len(self._waiting), reason=str(error))
                 return False
             del self._waiting[match]
+            self._on_told()
         return True

@@ -10,7 +10,7 @@ import structlog
 
 from gateway import _core
 from gateway.access.find import Match
-from gateway.errors import DamagedInstanceError, JournalError, JournalRotError, LocalError
+from gateway.errors import DAMAGE, DamagedInstanceError, JournalError, LocalError
 from gateway.journal import Journal
 from gateway.model.refusal import Refusal
 from gateway.transport.association import Association
@@ -187,5 +187,5 @@ class Retrieval:
 
     def _tell(self, match: Match, error: Exception) -> None:
         log.error("an instance cannot be sent", sop_instance=match.sop_instance, reason=str(error))
-        if isinstance(error, DamagedInstanceError | JournalRotError):
+        if isinstance(error, DAMAGE):
             self._on_damaged(match, f"found when it was to be sent: {error}")

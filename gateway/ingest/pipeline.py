@@ -46,11 +46,13 @@ class Pipeline:
         *,
         on_quarantined: Callable[[], None] = lambda: None,
         on_landed: Callable[[int, float], None] = lambda instances, seconds: None,
+        on_kept: Callable[[], None] = lambda: None,
     ) -> None:
         self._journal, self._catalogue, self._line = journal, catalogue, line
         self._through = dict(catalogued)
         self._opener = StudyOpener(journal, catalogue)
         self._on_quarantined, self._on_landed = on_quarantined, on_landed
+        self._on_kept = on_kept
         self._closed = asyncio.Event()
         self._closed.set()  # what was recovered waits already
         self._tasks: asyncio.TaskGroup | None = None
@@ -166,6 +168,8 @@ class Pipeline:
         self._on_landed(sum(batch.instances for batch in core.batches), time.monotonic() - began)
         if core.quarantined:
             self._on_quarantined()
+        if core.batches:
+            self._on_kept()
 
     async def _upkeep(self) -> None:
         due = 0.0

@@ -7,6 +7,7 @@ import structlog
 from gateway import _core
 from gateway.catalogue import Catalogue, IncidentFilters
 from gateway.errors import GatewayError, UnavailableError
+from gateway.ingest.rescue import verify
 from gateway.journal import Journal
 from gateway.model.incident import Difference, Incident, IncidentKind, Resolution
 
@@ -77,6 +78,9 @@ class Comparer:
 
     async def _compare(self, incident: Incident) -> None:
         assert incident.kept is not None
+        # The CRCs that comparing checks do not say that it is what was received.
+        for one in (incident.kept, incident.receive_id):
+            await verify(self._journal, self._catalogue, incident, one)
         found = await self._journal.compare(incident.kept, incident.receive_id, DIFFERENCES_MAX)
         difference = () if found.equivalent else _differences(found)
         now = await self._catalogue.incidents.compared(

@@ -1,6 +1,5 @@
 """Incidents: what a person decides is done, whatever crashes in between; what readers find is opened."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.catalogue.cluster import locate
+from tests.damage import damage
 from tests.foreign import get, identifier, store
 from tests.gateway_process import CommandFailedError, GatewayProcess, eventually
 from tests.instances import CT, EXPLICIT, Instance, ct
@@ -110,20 +110,6 @@ def test_a_discard_that_was_decided_is_done_after_a_crash_before_or_after_the_jo
     assert status(gateway, twin, tmp_path) == 0xC0D1
     assert held_apart(gateway) == [kept.sop_instance], "sent again, it is held apart again"
     assert status(gateway, kept, tmp_path) == 0
-
-
-def damage(gateway: GatewayProcess, one: Instance) -> None:
-    """Turns one bit of its last pixels over, on the disk."""
-    for segment in sorted((gateway.data / "journal").iterdir()):
-        where = segment.read_bytes().find(one.data_set[-64:])
-        if where >= 0:
-            with segment.open("r+b") as file:
-                file.seek(where)
-                file.write(bytes([one.data_set[-64] ^ 1]))
-                file.flush()
-                os.fsync(file.fileno())
-            return
-    raise AssertionError("not found on the disk")
 
 
 @pytest.mark.parametrize("side", [16, 512])

@@ -31,6 +31,9 @@ class Both:
     def holds(self, receive_id: int) -> bool:
         return True
 
+    async def verify(self, receive_id: int) -> None:
+        pass
+
     async def compare(self, kept: int, newcomer: int, most: int) -> Any:
         if newcomer == 1 and self.error is not None:
             raise self.error
