@@ -5,7 +5,7 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from gateway.access.damage import DamageReports
 from gateway.access.find import Finder
 from gateway.catalogue import Address, Catalogue
 from gateway.catalogue.embedded import EmbeddedServer
-from gateway.catalogue.migrator import migrate, outstanding
+from gateway.catalogue.migrator import Migration, migrate, outstanding
 from gateway.errors import CatalogueSchemaError, GatewayError
 from gateway.ingest.admission import DEMO_VAULT, Gate
 from gateway.ingest.arbitration import matches
@@ -104,11 +104,7 @@ class Gateway:
             address = embedded.gateway
         else:
             address = Address(dsn=settings.dsn.get_secret_value())
-            if missing := await outstanding(address):
-                raise CatalogueSchemaError(
-                    f"the database lacks {len(missing)} migrations, from {missing[0]} on: "
-                    "run 'kuva schema migrate'"
-                )
+            _check_schema(await outstanding(address))
         catalogue = await Catalogue.open(
             address,
             matches,
@@ -261,6 +257,16 @@ class Gateway:
         if self._stop.is_set():
             self._hurry.set()
         self._stop.set()
+
+
+def _check_schema(missing: Sequence[Migration]) -> None:
+    """`post` steps may wait until no older program runs any more (ADR 5); `pre` steps may not."""
+    if any(step.stage == "pre" for step in missing):
+        raise CatalogueSchemaError(
+            f"the database lacks {len(missing)} migrations, from {missing[0]} on: run 'kuva schema migrate'"
+        )
+    if missing:
+        log.warning("migrations wait for 'kuva schema migrate'", steps=[str(step) for step in missing])
 
 
 def profile_of(settings: Settings) -> Profile:
