@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -39,9 +40,12 @@ from gateway.profiles import CoreTables, Profile
 from gateway.profiles import load as load_profile
 from gateway.settings import Settings
 from gateway.telemetry import Metrics, watch_loop
+from gateway.transport.acceptor import OPENING_MAX
 
 log = structlog.get_logger(__name__)
 
+DESCRIPTORS_BESIDE = 512
+"""For HTTP, the operator's socket, the store, wake-ups and logs."""
 LAND_SECONDS_MAX = 10.0
 """At shutdown, for what is durable to be catalogued; what does not make it is landed at the next start."""
 SOCKET_PATH_LENGTH_MAX = 107
@@ -82,6 +86,7 @@ class Gateway:
     async def run(self) -> None:
         """Starts, serves until SIGTERM or SIGINT, drains, stops. Raises `GatewayError` if it cannot start."""
         async with AsyncExitStack() as stack:
+            raise_descriptor_limit(descriptors_needed(self._settings))
             stack.enter_context(_locked(self._settings.data))
             for place in (self._settings.dicom, self._settings.http):
                 check_port(place.host, place.port)
@@ -307,6 +312,25 @@ def _existing(settings: Settings, profile: Profile) -> Existing:
         profile=profile,
         default_vault=DEMO_VAULT if settings.open_access else None,
     )
+
+
+def descriptors_needed(settings: Settings) -> int:
+    """What this process may have open at once: two for each socket of DICOM, and the rest of the house."""
+    sockets = settings.dicom.associations_max + OPENING_MAX
+    segments = settings.journal.capacity // settings.journal.segment
+    return 2 * sockets + segments + settings.catalogue.connections_max + DESCRIPTORS_BESIDE
+
+
+def raise_descriptor_limit(needed: int) -> None:
+    """Raises the soft limit; without descriptors nobody is let in, and nothing says why. `StartError`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise StartError(
+            f"up to {needed} files and sockets may have to be open at once, and the system allows {hard}: "
+            f"raise it ('ulimit -Hn {needed}', LimitNOFILE=), or lower dicom.associations_max"
+        )
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def check_port(host: str, port: int) -> None:

@@ -161,7 +161,10 @@ class Pipeline:
 
     async def _land(self, core: _core.Flush) -> None:
         began = time.monotonic()
-        flush = flush_of(core, self._journal.identifier, self._through.get(core.epoch, 0))
+        # In a thread: whatever character sets peers name, and however many studies, the loop goes on.
+        flush = await asyncio.to_thread(
+            flush_of, core, self._journal.identifier, self._through.get(core.epoch, 0)
+        )
         await self._catalogue.land(flush)
         self._through[core.epoch] = core.through
         self._journal.landed(core.epoch, core.through)

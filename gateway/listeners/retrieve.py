@@ -1,5 +1,6 @@
 """Retrieve: C-GET of the Study Root (PS3.4 C.4.3)."""
 
+import asyncio
 from collections.abc import Sequence
 
 import structlog
@@ -50,7 +51,10 @@ class GetService:
         """Finds, sends, answers. Raises `AssociationAbortedError` if the association ends meanwhile."""
         answer = _Answer(association, command, transfer_syntax, self._metrics)
         try:
-            identifier = read_retrieve_identifier(command.data_set or b"", transfer_syntax)
+            # In a thread: a mebibyte holds a hundred thousand elements, and the loop has others to serve.
+            identifier = await asyncio.to_thread(
+                read_retrieve_identifier, command.data_set or b"", transfer_syntax
+            )
             matches = await self._finder.matches(identifier, vaults)
         except IdentifierError as error:
             return await answer.failure(error.refusal, error.offending)

@@ -215,7 +215,9 @@ class Association(asyncio.BufferedProtocol):
         """The next thing to serve, requests that were put aside first. Raises `AssociationAbortedError`."""
         if self._postponed:
             return self._postponed.popleft()
-        return await self._next()
+        event = await self._next()
+        self._forget_cancel(event)
+        return event
 
     async def response(self, message_id: int, *, seconds: float) -> CommandReceived:
         """The C-STORE-RSP to one of our sub-operations; other requests are put aside meanwhile.
@@ -457,7 +459,13 @@ class Association(asyncio.BufferedProtocol):
             self.abort(RESPONSE_UNASKED if event.command_field & 0x8000 else REQUESTS_BEYOND)
             raise AssociationAbortedError(self.why_ended)
         else:
+            self._forget_cancel(event)
             self._postponed.append(event)
+
+    def _forget_cancel(self, request: Event) -> None:
+        """A C-CANCEL-RQ names what was asked before it: one that came earlier means another request."""
+        if isinstance(request, CommandReceived) and request.message_id is not None:
+            self.cancelled.discard(request.message_id)
 
     def _enter(self, phase: Phase, why: str = "") -> None:
         if self.phase is Phase.LOST:

@@ -12,13 +12,15 @@ use std::thread::JoinHandle;
 use super::node::Intake;
 use super::receiving::Inbound;
 use super::verdict::lost;
-use crate::dataset::{Scanner, encapsulated, encoding_of};
+use crate::dataset::{Encoding, Scanner, encapsulated, encoding_of};
 use crate::dedup::Ticket;
 use crate::journal::{FilledBlock, Tail};
 use crate::refusal::{Refusal, storage};
 
 /// Blocks that a worker takes from one mailbox before it looks at the others.
 const TURN: usize = 8;
+/// And where they are deflated: one may hold a thousand times its bytes.
+const TURN_DEFLATED: usize = 1;
 
 /// Something for the digest to do.
 pub enum Work {
@@ -42,6 +44,8 @@ pub struct Reading {
     pub refusal: Option<Refusal>,
     /// Whether the study was looked for among the open ones.
     pub study_touched: bool,
+    /// Blocks that a worker takes at once.
+    turn: usize,
 }
 
 impl Reading {
@@ -49,7 +53,15 @@ impl Reading {
         let scanner = encoding_of(transfer_syntax)
             .map(|e| Scanner::new(e, encapsulated(transfer_syntax), Default::default()));
         let refusal = scanner.is_none().then(|| Refusal::of(&storage::TRANSFER_SYNTAX));
-        Self { scanner, hasher: blake3::Hasher::new(), length: 0, refusal, study_touched: false }
+        let deflated = encoding_of(transfer_syntax) == Some(Encoding::DeflatedLittle);
+        Self {
+            scanner,
+            hasher: blake3::Hasher::new(),
+            length: 0,
+            refusal,
+            study_touched: false,
+            turn: if deflated { TURN_DEFLATED } else { TURN },
+        }
     }
 
     /// Hash and scan the next bytes. Nothing more is done once a refusal is certain.
@@ -221,7 +233,7 @@ impl DigestPool {
 
     fn take_turn(&self, intake: &Arc<Intake>, inbound: Arc<Inbound>) {
         let Some(mut reading) = inbound.mailbox.open() else { return };
-        for _ in 0..TURN {
+        for _ in 0..reading.turn {
             match inbound.mailbox.next() {
                 None => break,
                 Some(Work::Block(block)) => read_block(intake, &inbound, &mut reading, &block),

@@ -129,11 +129,13 @@ def command(field: int, message_id: int = 1) -> Any:
     """A command, as far as the association looks at it."""
     made = object.__new__(Command)
     made.command_field, made.message_id_responded_to = field, message_id
+    made.message_id = None if field == room.C_CANCEL_RQ or field & 0x8000 else message_id
     return made
 
 
 class Command:
     command_field: int
+    message_id: int | None
     message_id_responded_to: int
 
 
@@ -289,6 +291,26 @@ def test_a_response_is_told_from_requests_and_cancels_that_come_between(establis
         assert await established.association.event() is request
 
     asyncio.run(wait())
+
+
+def test_a_cancel_names_what_was_asked_before_it_and_nothing_later(established: Set):
+    association = established.association
+
+    def hear(event: Any) -> None:
+        established.engine.says = [event]
+        association.buffer_updated(1)
+        association.look_for_cancel()
+
+    hear(command(room.C_CANCEL_RQ, 9))
+    hear(request := command(0x10, 9))
+    assert association.cancelled == set()
+    hear(command(room.C_CANCEL_RQ, 9))
+
+    async def serve() -> None:
+        assert await association.event() is request
+
+    asyncio.run(serve())
+    assert association.cancelled == {9}
 
 
 def test_a_response_to_nothing_is_aborted(established: Set):
