@@ -26,6 +26,8 @@ _AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")  # PS3.5 6.2, VR AE: no backslash, n
 _UID = re.compile(r"(?=.{1,64}\Z)(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+")
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?)+")
 _FILE_LENGTH_MAX = 1 << 20
+JOURNAL_SEGMENTS_MAX = 65_536
+"""As many as the journal's roster can name (docs/design/journal-format.md)."""
 _FINDINGS_MAX = 50
 _ENV_PREFIX = "KUVA_"
 _ENV_FOR_TESTS = "KUVA_TEST_"
@@ -176,7 +178,7 @@ class JournalSettings(_Section):
     capacity: Bytes = Field(
         default=4 << 30,
         ge=256 << 20,
-        le=1 << 50,
+        le=JOURNAL_SEGMENTS_MAX << 30,
         description="Room of all segments; above 90 % fill new instances are refused (A700H).",
     )
     segment: Bytes = Field(
@@ -409,6 +411,8 @@ def _cross_findings(settings: Settings) -> Iterator[str]:
         yield "journal.capacity: not a whole number of segments"
     if settings.journal.capacity < 4 * settings.journal.segment:
         yield "journal.capacity: fewer than four segments"
+    if settings.journal.capacity // settings.journal.segment > JOURNAL_SEGMENTS_MAX:
+        yield f"journal.capacity: more than {JOURNAL_SEGMENTS_MAX} segments; make journal.segment longer"
     if settings.journal.segment % 4096:
         yield "journal.segment: not a multiple of 4 KiB"
     if settings.dicom.port and settings.dicom.port == settings.http.port:

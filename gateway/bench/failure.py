@@ -9,3 +9,7 @@ class BenchError(GatewayError):
 
 class RunFailedError(GatewayError):
     """One run came to nothing: a server that did not start, a load that broke off, a miscount."""
+
+
+class BenchUsageError(BenchError):
+    """What was asked for does not exist, or is no number: wrong usage, and nothing was measured."""

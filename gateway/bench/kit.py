@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.bench.failure import BenchError
+from gateway.bench.failure import BenchError, BenchUsageError
 from gateway.bench.figures import Bar, bar_of
 from gateway.bench.peer import Peer, load_peers
 from gateway.bench.workload import Workload, load_workloads
@@ -44,10 +44,10 @@ def load_kit(root: Path = ROOT, *, peers: Path | None = None, workloads: Path | 
 
 
 def chosen(what: str, known: Mapping[str, _Thing], names: Sequence[str]) -> list[_Thing]:
-    """Those of the names. Raises `BenchError` for one that is not known."""
+    """Those of the names. Raises `BenchUsageError` for one that is not known."""
     for name in names:
         if name not in known:
-            raise BenchError(f"no {what} {name!r}; there are {', '.join(known)}")
+            raise BenchUsageError(f"no {what} {name!r}; there are {', '.join(known)}")
     return [known[name] for name in names]
 
 

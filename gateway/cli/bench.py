@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gateway.bench import machine, plot, results
-from gateway.bench.failure import BenchError
+from gateway.bench.failure import BenchError, BenchUsageError
 from gateway.bench.figures import Run
 from gateway.bench.kit import Kit, chosen, load_kit
 from gateway.bench.measuring import Bench, Configuration
@@ -203,9 +203,9 @@ def names(text: str) -> list[str]:
 
 
 def number(text: str) -> int:
-    """Of associations. Raises `BenchError`."""
+    """Of associations. Raises `BenchUsageError`."""
     if not text.isdecimal() or not 1 <= int(text) <= 64:
-        raise BenchError(f"--associations {text}: write numbers from 1 to 64, like 1,4")
+        raise BenchUsageError(f"--associations {text}: write numbers from 1 to 64, like 1,4")
     return int(text)
 
 

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from gateway.cli.sending import File, Outcome, Report, ResumeList, Sender, read, walk
 from gateway.cli.speaking import Exit, Json, complaint, output, plain_errors, print_json, size, table
-from gateway.cli.values import address, ae_title, file
+from gateway.cli.values import address, ae_title, file, place
 from gateway.errors import GatewayError
 from gateway.wire.dicom.refusals import recognise
 from gateway.wire.dicom.status import name_of
@@ -31,7 +31,7 @@ Resume = Annotated[
 
 
 def send(
-    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files and folders.")],
+    paths: Annotated[list[Path], typer.Argument(parser=place, metavar="PATH...", help="Files and folders.")],
     *,
     to: Annotated[str, typer.Option(help="HOST:PORT of the archive.")] = "127.0.0.1:11112",
     called: Called = "KUVA",

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gateway.bench.failure import BenchUsageError
 from gateway.cli.values import folder
 from gateway.errors import GatewayError, JournalRotError, SettingsError
 from gateway.settings import Settings, load
@@ -118,6 +119,8 @@ def plain_errors() -> Iterator[None]:
             "folder as it is, look at the disk (dmesg, smartctl), and restore the folder from an earlier "
             "copy, or ask for help: going on could hide a loss."
         )
+    except BenchUsageError as error:
+        fail(str(error), Exit.USAGE)
     except GatewayError as error:
         fail(str(error))
 

@@ -40,7 +40,7 @@ def list_(
 ) -> None:
     """List studies, newest first.
 
-    Example: kuva study list --patient-name meik
+    Example: kuva study list --patient-name mäk
     """
     query = {
         "patient_id": patient_id, "patient_name": patient_name, "accession_number": accession_number,

@@ -66,6 +66,16 @@ def file(text: str) -> Path:
     return path
 
 
+def place(text: str) -> Path:
+    """A file or folder that is there. An empty word, which a path would take for here, is none."""
+    if not text.strip():
+        raise typer.BadParameter("empty")
+    path = Path(text)
+    if not path.exists():
+        raise typer.BadParameter(f"{text}: there is no such file or folder")
+    return path
+
+
 def host(text: str) -> str:
     """A host name or an address, IPv6 too."""
     name = text[1:-1] if text.startswith("[") and text.endswith("]") else text

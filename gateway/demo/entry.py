@@ -7,13 +7,22 @@ from typing import Annotated
 import typer
 
 
+def _folder(text: str) -> Path:
+    """An empty word, which a path would take for here, is more likely a variable that was not set."""
+    if not text.strip():
+        raise typer.BadParameter("empty")
+    return Path(text)
+
+
 def demo(
     *,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the gateway running at the end.")] = False,
     folder: Annotated[
         Path | None,
         typer.Option(
-            help="Where everything goes; kept at the end. Without: a temporary one, removed if all goes well."
+            help="Where everything goes; kept at the end. Without: a temporary one, removed if all is well.",
+            parser=_folder,
+            metavar="FOLDER",
         ),
     ] = None,
     as_json: Annotated[

@@ -201,3 +201,12 @@ def test_every_setting_is_documented() -> None:
         return found
 
     assert undescribed(Settings) == []
+
+
+def test_a_journal_of_more_segments_than_it_can_name_is_found_before_anything_starts(tmp_path: Path):
+    config = tmp_path / "kuva.toml"
+    config.write_text('[journal]\ncapacity = "5 TiB"\n')
+    with pytest.raises(SettingsError, match="more than 65536 segments"):
+        load(config)
+    config.write_text('[journal]\ncapacity = "5 TiB"\nsegment = "128 MiB"\n')
+    assert load(config).journal.capacity == 5 << 40

@@ -165,3 +165,19 @@ def test_settings_with_square_brackets_are_printed_as_they_are(tmp_path: Path):
 
 def test_what_can_be_reset_is_what_the_gateway_resets():
     assert {one.value for one in Reset} == set(RESETS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["send", ""],
+        ["send", "/nowhere/at/all"],
+        ["demo", "--folder", ""],
+        ["bench", "--peers", "nosuch"],
+        ["bench", "--workload", "nosuch"],
+        ["bench", "--associations", "x"],
+    ],
+    ids=" ".join,
+)
+def test_a_word_that_names_nothing_is_wrong_usage(words: list[str]):
+    assert kuva(*words).exit_code == 2
