@@ -160,7 +160,7 @@ def test_d10_padding_makes_no_second_instance(hostile: HostilePeer, left: Left, 
 # --- D26 to D28: whose is it ----------------------------------------------------------------------
 
 
-def test_d26_one_study_uid_with_two_patients_is_kept_and_shown(
+def test_d26_one_study_uid_with_two_patients_is_kept(
     hostile: HostilePeer, victim: GatewayProcess, left: Left
 ):
     first, data_set = image()

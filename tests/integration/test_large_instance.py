@@ -50,7 +50,7 @@ def highest(gateway: GatewayProcess, stop: threading.Event, found: list[int]) ->
         found.append(gateway.rss())
 
 
-def test_two_gibibytes_in_and_out_in_flat_memory(another_gateway: Callable[..., GatewayProcess]):
+def test_d33_two_gibibytes_in_and_out_in_flat_memory(another_gateway: Callable[..., GatewayProcess]):
     gateway = another_gateway(journal="3 GiB", segment="64 MiB")
     study, sop_instance = new_uid(), new_uid()
     before, seen, stop = gateway.rss(), [0], threading.Event()
