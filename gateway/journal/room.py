@@ -182,8 +182,8 @@ class Journal:
         )
 
     def counters(self) -> dict[str, int]:
-        """Monotonic counters of the stages."""
-        return self._node.counters()
+        """Monotonic counters of the stages, by name."""
+        return dict(sorted(self._node.counters().items()))
 
     def refusals(self) -> dict[str, int]:
         """How often the core refused, by every code of the catalogue."""
