@@ -134,9 +134,9 @@ def test_the_command_exits_1_and_leaves_out_the_figures_of_a_peer_that_loses(tmp
     assert set(row.split()[3:]) == {"-"}
 
 
-def test_the_command_exits_1_for_a_peer_that_is_not_there(tmp_path: Path):
+def test_a_peer_that_is_not_there_is_wrong_usage(tmp_path: Path):
     code, _, complaint = kuva_bench(tmp_path, ("keep",), "--peers", "orthanc")
-    assert code == 1
+    assert code == 2
     assert "no peer 'orthanc'; there are keep" in complaint
 
 
