@@ -439,6 +439,11 @@ class Batch:
     locator_hashes: list[int]
     captured: list[tuple[int, bytes, bytes]]
     """(tag, VR, value as received) of the first instance, for the study row."""
+    patients: list[tuple[int, str, list[tuple[int, bytes, bytes]]]]
+    """(position, SOP Instance UID, captured) of the first instance that names each patient, if any does."""
+    series: list[tuple[int, str, str, bytes]]
+    """(position, SOP Instance UID, Series Instance UID, its keyed 128-bit hash within the vault) of the first
+    instance of each series."""
     flags: int
 
 @final

@@ -1,6 +1,6 @@
 //! What the catalogue is to learn, as frozen Python objects.
 
-use kuva_core::index::{IndexError, locator_hash};
+use kuva_core::index::{IndexError, locator_hash, series_hash};
 use kuva_core::instance::Particulars;
 use kuva_core::intake::landing;
 use pyo3::prelude::*;
@@ -9,6 +9,8 @@ use pyo3::types::PyBytes;
 use super::error;
 
 type Captured = (u32, Py<PyBytes>, Py<PyBytes>);
+type Patient = (u64, String, Vec<Captured>);
+type Series = (u64, String, String, Py<PyBytes>);
 
 /// See the stub.
 #[pyclass(frozen, get_all, module = "gateway._core")]
@@ -25,6 +27,8 @@ pub struct Batch {
     sop_instances: Vec<String>,
     locator_hashes: Vec<i64>,
     captured: Vec<Captured>,
+    patients: Vec<Patient>,
+    series: Vec<Series>,
     flags: u64,
 }
 
@@ -61,6 +65,8 @@ pub struct Flush {
 struct Prepared {
     block: Vec<u8>,
     locator_hashes: Vec<i64>,
+    patients: Vec<landing::Closed>,
+    series: Vec<(landing::Closed, [u8; 16])>,
     batch: landing::Batch,
 }
 
@@ -88,7 +94,13 @@ fn prepare(batch: landing::Batch, key: &[u8; 16]) -> Result<Prepared, IndexError
     let hash =
         |closed: &landing::Closed| locator_hash(key, &closed.particulars.identity.sop_instance);
     let locator_hashes = batch.instances.iter().map(hash).collect();
-    Ok(Prepared { block, locator_hashes, batch })
+    let patients = batch.patients();
+    let hashed = |closed: landing::Closed| {
+        let hash = series_hash(key, batch.key.vault, &closed.particulars.identity.series);
+        (closed, hash)
+    };
+    let series = batch.series().into_iter().map(hashed).collect();
+    Ok(Prepared { block, locator_hashes, patients, series, batch })
 }
 
 fn batch(py: Python<'_>, prepared: Prepared) -> Batch {
@@ -112,8 +124,21 @@ fn batch(py: Python<'_>, prepared: Prepared) -> Batch {
             .collect(),
         locator_hashes: prepared.locator_hashes,
         captured: first.map(|p| captured(py, p)).unwrap_or_default(),
+        patients: prepared.patients.iter().map(|closed| patient(py, closed)).collect(),
+        series: prepared.series.iter().map(|(closed, hash)| series(py, closed, hash)).collect(),
         flags: instances.iter().fold(0, |flags, c| flags | c.particulars.flags),
     }
+}
+
+fn patient(py: Python<'_>, closed: &landing::Closed) -> Patient {
+    let sop_instance = closed.particulars.identity.sop_instance.to_string();
+    (closed.receive_id.position, sop_instance, captured(py, &closed.particulars))
+}
+
+fn series(py: Python<'_>, closed: &landing::Closed, hash: &[u8; 16]) -> Series {
+    let identity = &closed.particulars.identity;
+    let (sop_instance, series) = (identity.sop_instance.to_string(), identity.series.to_string());
+    (closed.receive_id.position, sop_instance, series, PyBytes::new(py, hash).unbind())
 }
 
 fn captured(py: Python<'_>, particulars: &Particulars) -> Vec<Captured> {

@@ -93,8 +93,8 @@ fn value(one: &Particulars, tag: u32) -> Option<&[u8]> {
     one.captured.iter().find(|element| element.tag == tag).map(|element| &*element.value)
 }
 
-/// A value without the padding around it (PS3.5 6.2), cut to what a block holds.
-fn trimmed(one: &Particulars, tag: u32) -> &[u8] {
+/// A captured value without the padding around it (PS3.5 6.2); empty if there is none.
+pub fn trimmed(one: &Particulars, tag: u32) -> &[u8] {
     let padding = |byte: &u8| *byte == b' ' || *byte == 0;
     let value = value(one, tag).unwrap_or_default();
     let start = value.iter().position(|byte| !padding(byte)).unwrap_or(value.len());

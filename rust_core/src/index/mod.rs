@@ -14,8 +14,8 @@ mod varint;
 pub use block::{IndexBlock, IndexEntry, IndexError, Match, SeriesAttributes, find, matches};
 pub use decode::decode;
 pub use encode::encode;
-pub use gather::from_particulars;
-pub use locator::locator_hash;
+pub use gather::{from_particulars, trimmed};
+pub use locator::{locator_hash, series_hash};
 
 use crate::limits::CAPTURED_VALUE_MAX;
 

@@ -4,10 +4,11 @@
 //! is given out, landed in one database transaction, and confirmed; if landing fails the same
 //! instances are given again.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::index::{self, IndexError};
+use crate::dataset::tag;
+use crate::index::{self, IndexError, trimmed};
 use crate::instance::{Particulars, ReceiveId, StudyKey, Verdict};
 
 /// Closed and not yet landed: beyond this, new instances are refused until the catalogue follows.
@@ -39,7 +40,34 @@ impl Batch {
         let block = index::from_particulars(&instances)?;
         block.map_or(Ok(Vec::new()), |block| index::encode(&block))
     }
+
+    /// The first instance of each series, in the order of receive ids.
+    pub fn series(&self) -> Vec<Closed> {
+        firsts(&self.instances, |one| Some(&one.identity.series))
+    }
+
+    /// The first instance that names each patient, in the order of receive ids; none for instances
+    /// without a Patient ID. Values are told apart as they were received, without padding: who
+    /// decodes them may find two to be the same.
+    pub fn patients(&self) -> Vec<Closed> {
+        firsts(&self.instances, |one| {
+            let named = PATIENT.map(|tag| trimmed(one, tag));
+            (!named[0].is_empty()).then_some(named)
+        })
+    }
 }
+
+fn firsts<'a, K: Ord>(
+    instances: &'a [Closed],
+    key: impl Fn(&'a Particulars) -> Option<K>,
+) -> Vec<Closed> {
+    let mut seen = BTreeSet::new();
+    let mut is_new = |one| key(one).is_some_and(|key| seen.insert(key));
+    instances.iter().filter(|closed| is_new(&closed.particulars)).cloned().collect()
+}
+
+/// What says which patient an instance is of: an identifier, who issued it, how both are written.
+const PATIENT: [u32; 3] = [tag::PATIENT_ID, tag::ISSUER_OF_PATIENT_ID, tag::SPECIFIC_CHARACTER_SET];
 
 /// All that is closed up to a position of one epoch.
 #[derive(Debug)]
@@ -128,4 +156,72 @@ fn flush_of(last: ReceiveId, given: &[Closed]) -> Flush {
     }
     let batches = studies.into_iter().map(|(key, instances)| Batch { key, instances }).collect();
     Flush { epoch: last.epoch, through: last.position, batches, quarantined }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::{CapturedElement, Content, Identity, NodeId, Sender, VaultId};
+
+    fn closed(position: u64, series: &str, patient: &[(u32, &[u8])]) -> Closed {
+        let captured = patient.iter().map(|&(tag, value)| CapturedElement {
+            tag,
+            vr: *b"LO",
+            cut: false,
+            value: value.into(),
+        });
+        let particulars = Particulars {
+            vault: VaultId([1; 16]),
+            identity: Identity {
+                study: "1.2".into(),
+                series: series.into(),
+                sop_instance: format!("1.2.{position}").into(),
+            },
+            content: Content {
+                digest: [0; 32],
+                transfer_syntax: "1.2.840.10008.1.2.1".into(),
+                sop_class: "1.2.840.10008.5.1.4.1.1.2".into(),
+            },
+            length: 1,
+            received_at: 0,
+            sender: Sender::default(),
+            flags: 0,
+            verdict: Verdict::Kept,
+            conflicts_with: None,
+            captured: captured.collect(),
+        };
+        let receive_id = ReceiveId { node: NodeId([2; 16]), epoch: 1, position };
+        Closed { receive_id, particulars: Arc::new(particulars) }
+    }
+
+    fn batch(instances: Vec<Closed>) -> Batch {
+        Batch { key: StudyKey { vault: VaultId([1; 16]), study: "1.2".into() }, instances }
+    }
+
+    fn positions(closed: &[Closed]) -> Vec<u64> {
+        closed.iter().map(|one| one.receive_id.position).collect()
+    }
+
+    #[test]
+    fn each_series_is_told_once() {
+        let series = ["1.1", "1.2", "1.1", "1.3", "1.2"];
+        let instances = (1..).zip(series).map(|(at, series)| closed(at, series, &[]));
+        assert_eq!(positions(&batch(instances.collect()).series()), [1, 2, 4]);
+    }
+
+    #[test]
+    fn each_patient_is_told_once_whatever_the_padding_and_who_is_not_named_is_none() {
+        let (id, issuer) = (tag::PATIENT_ID, tag::ISSUER_OF_PATIENT_ID);
+        let named: [&[(u32, &[u8])]; 7] = [
+            &[(id, b"")],
+            &[(id, b"A ")],
+            &[(id, b" A"), (issuer, b"  ")],
+            &[(id, b"B")],
+            &[(id, b"A"), (issuer, b"X")],
+            &[(issuer, b"X")],
+            &[(id, b"B\0")],
+        ];
+        let instances = (1..).zip(named).map(|(at, patient)| closed(at, "1.1", patient));
+        assert_eq!(positions(&batch(instances.collect()).patients()), [2, 4, 5]);
+    }
 }
