@@ -60,9 +60,11 @@ async def migrate(
 ) -> tuple[Migration, ...]:
     """Brings the database up to date as its owner; returns what was applied.
 
-    With `through="pre"` stops before the first outstanding `post` step. Only one migrator runs at a time;
+    With `through="pre"` stops before the outstanding `post` steps; if a `pre` step stands behind one, the
+    upgrade before this one was never ended, and nothing is applied. Only one migrator runs at a time;
     each step is one transaction, so that a crash leaves whole steps. Raises `CatalogueSchemaError` if an
-    applied step's text has changed since, or the database is newer than this program.
+    applied step's text has changed since, the database is newer than this program, or an upgrade is to be
+    ended first.
     """
     steps = bundled() if steps is None else steps
     with translated():
@@ -78,7 +80,7 @@ async def migrate(
                 await connection.execute(queries("migrator")["lock"])
                 await _check_gateway_exists(connection)
                 await connection.execute(queries("migrator")["table"])
-                return await _apply(connection, await _outstanding(connection, steps), through)
+                return await _apply(connection, _through(await _outstanding(connection, steps), through))
             finally:
                 connection.terminate()  # ends the lock as well
 
@@ -124,13 +126,25 @@ async def _outstanding(
     return left
 
 
+def _through(steps: Sequence[Migration], stage: Stage) -> Sequence[Migration]:
+    """Those of the outstanding steps that may be applied now, in order."""
+    waiting = next((number for number, step in enumerate(steps) if step.stage == "post"), len(steps))
+    if stage == "post":
+        return steps
+    if late := [step for step in steps[waiting:] if step.stage == "pre"]:
+        raise CatalogueSchemaError(
+            f"migration {late[0]} comes after {steps[waiting]}, which waits until no program older than that "
+            "step's runs: end that upgrade first, with 'kuva schema migrate' (without --pre) of the program "
+            "that runs now. Where none runs, go without --pre."
+        )
+    return steps[:waiting]
+
+
 async def _apply(
-    connection: "asyncpg.Connection[asyncpg.Record]", steps: Sequence[Migration], through: Stage
+    connection: "asyncpg.Connection[asyncpg.Record]", steps: Sequence[Migration]
 ) -> tuple[Migration, ...]:
     done: list[Migration] = []
     for step in steps:
-        if through == "pre" and step.stage == "post":
-            break
         try:
             async with connection.transaction():
                 await connection.execute(step.sql)

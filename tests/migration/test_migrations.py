@@ -69,8 +69,19 @@ async def test_each_step_is_applied_once(owner: Address) -> None:
     assert await outstanding(owner, steps=[ONE, TWO]) == (TWO,)
 
 
-async def test_pre_stops_before_the_first_post(owner: Address) -> None:
-    assert await migrate(owner, through="pre", steps=[ONE, TWO, THREE]) == (ONE,)
+async def test_pre_stops_before_the_last_post(owner: Address) -> None:
+    assert await migrate(owner, through="pre", steps=[ONE, TWO]) == (ONE,)
+    assert await migrate(owner, through="pre", steps=[ONE, TWO]) == ()
+    assert await migrate(owner, steps=[ONE, TWO]) == (TWO,)
+    assert await migrate(owner, through="pre", steps=[ONE, TWO, THREE]) == (THREE,)
+
+
+async def test_an_upgrade_is_ended_before_the_next_begins(owner: Address) -> None:
+    """Else the next program's `pre` would be passed over in silence, or a `post` applied beside older ones."""
+    await migrate(owner, through="pre", steps=[ONE, TWO])
+    with pytest.raises(CatalogueSchemaError, match="0003_pre_three comes after 0002_post_two"):
+        await migrate(owner, through="pre", steps=[ONE, TWO, THREE])
+    assert await outstanding(owner, steps=[ONE, TWO, THREE]) == (TWO, THREE)
     assert await migrate(owner, steps=[ONE, TWO, THREE]) == (TWO, THREE)
 
 
