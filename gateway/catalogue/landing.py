@@ -7,16 +7,19 @@ from uuid import UUID
 
 from gateway.catalogue.arbitration import Subject
 from gateway.catalogue.database import Connection, Database, NoPartitionError
+from gateway.catalogue.mixups import Landed, tell_mix_ups
 from gateway.catalogue.queries import queries
 from gateway.catalogue.storable import storable
 from gateway.catalogue.wording import difference_json
 from gateway.errors import FlushOrderError
 from gateway.model.batch import Batch, Flush, Quarantined
+from gateway.model.patient import PatientIdentity
 from gateway.model.study import StudyAttributes, normalise_name
 
 PARTITIONS_AGAIN_SECONDS = 600.0
 
 StudyKey = tuple[UUID, str]
+StudyRow = tuple[int, PatientIdentity]
 
 
 class Landing:
@@ -61,17 +64,20 @@ class Landing:
                 raise FlushOrderError(
                     f"epoch {flush.epoch} is catalogued through {through}, not {flush.after}"
                 )
-            subjects = await _insert_batches(connection, flush)
+            landed = await _landed(connection, flush.batches)
+            subjects = await _insert_batches(connection, flush, landed)
             await _insert_quarantined(connection, flush.quarantined)
+            await tell_mix_ups(connection, flush, landed)
             await connection.execute(queries("landing")["advance"], flush.node, flush.epoch, flush.through)
         return subjects
 
 
-async def _insert_batches(connection: Connection, flush: Flush) -> tuple[Subject, ...]:
+async def _insert_batches(
+    connection: Connection, flush: Flush, landed: Sequence[Landed]
+) -> tuple[Subject, ...]:
     if not flush.batches:
         return ()
-    studies = await _studies(connection, flush.batches)
-    ids = [studies[batch.vault, batch.study_uid] for batch in flush.batches]
+    ids = [one.study for one in landed]
     await connection.execute(
         queries("landing")["insert_batches"], flush.node, flush.epoch, ids,
         [b.vault for b in flush.batches], [b.first_position for b in flush.batches],
@@ -97,8 +103,13 @@ async def _insert_batches(connection: Connection, flush: Flush) -> tuple[Subject
     return subjects
 
 
-async def _studies(connection: Connection, batches: Sequence[Batch]) -> Mapping[StudyKey, int]:
-    """The id of each batch's study; new ones are inserted with the attributes of their first batch."""
+async def _landed(connection: Connection, batches: Sequence[Batch]) -> tuple[Landed, ...]:
+    """Each batch with its study's row; new ones are inserted with the attributes of their first batch."""
+    rows = await _studies(connection, batches) if batches else {}
+    return tuple(Landed(batch, *rows[batch.vault, batch.study_uid]) for batch in batches)
+
+
+async def _studies(connection: Connection, batches: Sequence[Batch]) -> Mapping[StudyKey, StudyRow]:
     wanted: dict[StudyKey, StudyAttributes] = {}
     for batch in batches:
         wanted.setdefault((batch.vault, batch.study_uid), batch.attributes)
@@ -111,11 +122,14 @@ async def _studies(connection: Connection, batches: Sequence[Batch]) -> Mapping[
     return found
 
 
-async def _find_studies(connection: Connection, keys: Sequence[StudyKey]) -> dict[StudyKey, int]:
+async def _find_studies(connection: Connection, keys: Sequence[StudyKey]) -> dict[StudyKey, StudyRow]:
     rows = await connection.fetch(
         queries("landing")["find_studies"], [k[0] for k in keys], [k[1] for k in keys]
     )
-    return {(row["vault"], row["study_uid"]): row["id"] for row in rows}
+    return {
+        (row["vault"], row["study_uid"]): (row["id"], PatientIdentity(row["patient_id"], row["issuer"]))
+        for row in rows
+    }
 
 
 def _study_row(key: StudyKey, of: StudyAttributes) -> tuple[object, ...]:

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from gateway import _core
-from gateway.model.batch import Batch, Flush, Quarantined
-from gateway.model.identifiers import NodeId, SopInstanceUid, StudyUid, Uid, VaultId
+from gateway.model.batch import Batch, BatchSeries, Flush, NamedPatient, Quarantined
+from gateway.model.identifiers import NodeId, SeriesUid, SopInstanceUid, StudyUid, Uid, VaultId
 from gateway.model.incident import Newcomer
 from gateway.model.instance import Content, ReceiveId, Sender
 from gateway.wire.dicom.attributes import study_attributes
@@ -32,6 +32,7 @@ def instant(microseconds: int) -> datetime:
 
 
 def _batch_of(batch: _core.Batch) -> Batch:
+    attributes = study_attributes(batch.captured).attributes
     return Batch(
         vault=VaultId(UUID(bytes=batch.vault)),
         study_uid=StudyUid(batch.study),
@@ -41,9 +42,21 @@ def _batch_of(batch: _core.Batch) -> Batch:
         length=batch.length,
         block=batch.block,
         locator_hashes=tuple(batch.locator_hashes),
-        attributes=study_attributes(batch.captured).attributes,
+        attributes=attributes,
         received_from=instant(batch.received_first),
         received_to=instant(batch.received_last),
+        patients=tuple(
+            NamedPatient(
+                position,
+                SopInstanceUid(sop),
+                attributes if position == batch.first_position else study_attributes(captured).attributes,
+            )
+            for position, sop, captured in batch.patients
+        ),
+        series=tuple(
+            BatchSeries(position, SopInstanceUid(sop), SeriesUid(series), UUID(bytes=hashed))
+            for position, sop, series, hashed in batch.series
+        ),
     )
 
 

@@ -2,11 +2,32 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
-from gateway.model.identifiers import NodeId, SopInstanceUid, StudyUid, VaultId
+from gateway.model.identifiers import NodeId, SeriesUid, SopInstanceUid, StudyUid, VaultId
 from gateway.model.incident import Difference, Newcomer
 from gateway.model.instance import Content, ReceiveId
 from gateway.model.study import StudyAttributes
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPatient:
+    """Whom a batch's instances name: the first that names this patient."""
+
+    position: int
+    sop_uid: SopInstanceUid
+    attributes: StudyAttributes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSeries:
+    """A series that a batch has instances of: the first of them."""
+
+    position: int
+    sop_uid: SopInstanceUid
+    series_uid: SeriesUid
+    hash: UUID = field(repr=False)
+    """Keyed 128-bit hash of vault and Series Instance UID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +51,10 @@ class Batch:
     attributes: StudyAttributes = field(repr=False)
     received_from: datetime
     received_to: datetime
+    patients: tuple[NamedPatient, ...] = ()
+    """Every patient that is named, once."""
+    series: tuple[BatchSeries, ...] = ()
+    """Every series, once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,10 @@ class IncidentKind(Enum):
     """Same UID as a kept instance, other content; answered C0D1H, held apart."""
     CROSS_STUDY_UID = "cross_study_uid"
     """The same SOP Instance UID is kept in another study or vault; both were answered 0000H."""
+    CROSS_STUDY_SERIES = "cross_study_series"
+    """One Series Instance UID is in two studies of a vault; all was answered 0000H."""
+    SECOND_PATIENT = "second_patient"
+    """Instances of one study name two patients; all were answered 0000H."""
     DISPUTE = "dispute"
     """Two nodes answered 0000H for one UID with different content: commitment of it fails for everyone."""
     DAMAGED = "damaged"
@@ -48,6 +52,8 @@ class Resolution(Enum):
 PERMITTED: dict[IncidentKind, frozenset[Resolution]] = {
     IncidentKind.QUARANTINE: frozenset({Resolution.DISCARD, Resolution.EQUIVALENT}),
     IncidentKind.CROSS_STUDY_UID: frozenset({Resolution.KEEP}),
+    IncidentKind.CROSS_STUDY_SERIES: frozenset({Resolution.KEEP}),
+    IncidentKind.SECOND_PATIENT: frozenset({Resolution.KEEP}),
     IncidentKind.DISPUTE: frozenset({Resolution.PREFER_KEPT, Resolution.PREFER_NEWCOMER}),
     IncidentKind.DAMAGED: frozenset({Resolution.RESCUED, Resolution.KEEP}),
 }

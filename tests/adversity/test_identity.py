@@ -160,18 +160,49 @@ def test_d10_padding_makes_no_second_instance(hostile: HostilePeer, left: Left, 
 # --- D26 to D28: whose is it ----------------------------------------------------------------------
 
 
-def test_d26_one_study_uid_with_two_patients_is_kept(
-    hostile: HostilePeer, victim: GatewayProcess, left: Left
+@pytest.mark.parametrize(("patient", "incidents"), [(b"TEST-2", 1), (b"TEST-1", 0)], ids=["other", "same"])
+def test_d26_one_study_uid_with_two_patients_is_kept_and_told(
+    hostile: HostilePeer, victim: GatewayProcess, left: Left, patient: bytes, incidents: int
 ):
     first, data_set = image()
     kept(hostile, left, first, data_set)
     second, _ = image()
-    other = image_of(first, element(SOP_INSTANCE, "UI", second.sop_instance)).replace(b"TEST-1", b"TEST-2")
+    other = image_of(first, element(SOP_INSTANCE, "UI", second.sop_instance)).replace(b"TEST-1", patient)
     with HostilePeer(victim.dicom_port, hostile.cutting) as again:
         twin = Instance(first.study, first.series, second.sop_instance, CT, EXPLICIT, other)
         kept(again, left, twin, other)
     shown = eventually(lambda: instances_of(victim, first.study, 2), 10)
     assert {one["sop_instance"] for one in shown} == {first.sop_instance, second.sop_instance}
+    # Told in the transaction that makes them findable: nothing more to wait for.
+    found = ask(victim.data, "/incidents", query={"study": first.study})
+    assert [(one["kind"], one["sop_uid"]) for one in found] == [
+        ("second_patient", second.sop_instance)
+    ] * incidents
+    assert "TEST-" not in victim.log.read_text("utf-8")
+
+
+@pytest.mark.parametrize("same_study", [False, True], ids=["other-study", "same-study"])
+def test_d26_one_series_uid_in_two_studies_is_kept_and_told(
+    hostile: HostilePeer, victim: GatewayProcess, left: Left, same_study: bool
+):
+    first, data_set = image()
+    kept(hostile, left, first, data_set)
+    second, other = image(series=element(SERIES, "UI", first.series))
+    study = second.study
+    if same_study:
+        study = first.study
+        other = other.replace(element(STUDY, "UI", second.study), element(STUDY, "UI", study))
+    twin = Instance(study, first.series, second.sop_instance, CT, EXPLICIT, other)
+    with HostilePeer(victim.dicom_port, hostile.cutting) as again:
+        kept(again, left, twin, other)
+    assert eventually(lambda: instances_of(victim, study, 2 if same_study else 1), 10)
+    found = ask(victim.data, "/incidents", query={"study": study})
+    told = (
+        "cross_study_series",
+        second.sop_instance,
+        f"series {first.series} is also in study {first.study}",
+    )
+    assert [(one["kind"], one["sop_uid"], one["reason"]) for one in found] == [told] * (not same_study)
 
 
 def test_d28_one_bit_that_differs_is_c0d1_for_ever_and_held_apart_once(

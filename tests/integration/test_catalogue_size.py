@@ -2,19 +2,21 @@
 
 import os
 import random
+from hashlib import blake2b
+from uuid import UUID
 
 import asyncpg
 import pytest
 
 from gateway.catalogue import Catalogue
-from gateway.model.batch import Batch
-from gateway.model.identifiers import StudyUid
+from gateway.model.batch import Batch, BatchSeries
+from gateway.model.identifiers import SeriesUid, SopInstanceUid, StudyUid
 from gateway.model.study import StudyAttributes
 from tests.catalogue_samples import NOW, flush, node_id, vault_id
 from tests.postgresql import running
 
 BYTES_PER_INSTANCE_MAX = 160
-STUDIES, INSTANCES, BATCHES = 300, 273, 3
+STUDIES, INSTANCES, BATCHES, SERIES = 300, 273, 3, 5
 BLOCK_BYTES_PER_INSTANCE = 60
 
 
@@ -38,6 +40,15 @@ def _batch(vault: object, study: int, first: int, instances: int, source: random
         attributes=attributes,
         received_from=NOW,
         received_to=NOW,
+        series=tuple(
+            BatchSeries(
+                first,
+                SopInstanceUid("1.2"),
+                SeriesUid("1.2"),
+                UUID(bytes=blake2b(f"{study} {number}".encode(), digest_size=16).digest()),
+            )
+            for number in range(SERIES)
+        ),
     )
 
 

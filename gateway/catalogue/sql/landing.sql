@@ -2,7 +2,7 @@
 SELECT catalogued_through FROM node_epoch WHERE node = $1 AND epoch = $2 FOR UPDATE;
 
 -- name: find_studies
-SELECT id, vault, study_uid FROM study
+SELECT id, vault, study_uid, patient_id, issuer FROM study
 WHERE (vault, study_uid) IN (SELECT * FROM unnest($1::uuid[], $2::text[]));
 
 -- Only what was not found is offered, so that studies already known burn no number.

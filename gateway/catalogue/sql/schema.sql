@@ -144,6 +144,24 @@ CREATE TABLE locator (
 ) PARTITION BY RANGE (study);
 CREATE INDEX locator_hash ON locator (hash);
 
+-- Whom the instances of a study name beside the patient of its row: mostly nobody, so mostly no row.
+CREATE TABLE other_patient (
+    study       bigint      NOT NULL,
+    vault       uuid        NOT NULL,
+    patient_id  text        COLLATE "C" NOT NULL,
+    issuer      text        COLLATE "C" NOT NULL,
+    first_seen  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (study, patient_id, issuer)
+);
+
+-- In which studies a series is: a keyed 128-bit hash of vault and Series Instance UID. Not partitioned, for
+-- a row is a series' and not an instance's, and asking each month would cost more.
+CREATE TABLE series_place (
+    series  uuid    NOT NULL,
+    study   bigint  NOT NULL,
+    PRIMARY KEY (series, study)
+);
+
 -- Hashes that landed and were not yet compared with the rest of the archive: written in the transaction
 -- that lands them, removed when the comparison is done. Whoever lands last sees the other.
 CREATE TABLE arbitration (
@@ -160,7 +178,8 @@ ALTER TABLE arbitration ALTER COLUMN hashes SET STORAGE EXTERNAL;
 
 CREATE TABLE incident (
     id                 bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind               text        NOT NULL CHECK (kind IN ('quarantine', 'cross_study_uid', 'dispute', 'damaged')),
+    kind               text        NOT NULL CHECK (kind IN (
+        'quarantine', 'cross_study_uid', 'cross_study_series', 'second_patient', 'dispute', 'damaged')),
     state              text        NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'resolved')),
     vault              uuid        NOT NULL REFERENCES vault,
     study_uid          text        COLLATE "C" NOT NULL,
@@ -236,17 +255,21 @@ ALTER TABLE locator ENABLE ROW LEVEL SECURITY;
 ALTER TABLE incident ENABLE ROW LEVEL SECURITY;
 ALTER TABLE equivalent ENABLE ROW LEVEL SECURITY;
 ALTER TABLE arbitration ENABLE ROW LEVEL SECURITY;
+ALTER TABLE other_patient ENABLE ROW LEVEL SECURITY;
+ALTER TABLE series_place ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY vaults ON study USING (vault = ANY ((SELECT permitted_vaults())::uuid[]));
 CREATE POLICY vaults ON open_batch USING (vault = ANY ((SELECT permitted_vaults())::uuid[]));
 CREATE POLICY vaults ON incident USING (vault = ANY ((SELECT permitted_vaults())::uuid[]));
 CREATE POLICY vaults ON equivalent USING (vault = ANY ((SELECT permitted_vaults())::uuid[]));
 CREATE POLICY vaults ON arbitration USING (vault = ANY ((SELECT permitted_vaults())::uuid[]));
+CREATE POLICY vaults ON other_patient USING (vault = ANY ((SELECT permitted_vaults())::uuid[]));
 -- A locator row says nothing of a vault; its study does. Writing one needs no such look-up per row: it is a
 -- hint, and the index block decides.
 CREATE POLICY vaults ON locator FOR SELECT
     USING (EXISTS (SELECT FROM study WHERE study.id = locator.study));
 CREATE POLICY landing ON locator FOR INSERT WITH CHECK (true);
+CREATE POLICY vaults ON series_place USING (EXISTS (SELECT FROM study WHERE study.id = series_place.study));
 
 -- Arbitration must see past vaults. These doors are all that does, and they give opaque rows only.
 CREATE FUNCTION arbitration_pending(older_than interval, at_most integer)
@@ -401,7 +424,8 @@ GRANT SELECT ON archive, vault, vault_attributes, application_entity, ae_grant, 
 GRANT INSERT ON vault, vault_attributes, application_entity, ae_grant, node, node_epoch TO kuva_gateway;
 GRANT UPDATE ON application_entity, node, node_epoch TO kuva_gateway;
 GRANT UPDATE (role, valid_until) ON ae_grant TO kuva_gateway;
-GRANT SELECT, INSERT ON study, open_batch, locator, incident, equivalent, arbitration TO kuva_gateway;
+GRANT SELECT, INSERT ON study, open_batch, locator, incident, equivalent, arbitration, other_patient, series_place
+    TO kuva_gateway;
 GRANT UPDATE (state, difference, resolution, resolution_reason, resolved_by, resolved_at, discarded_at, rescued_node,
     rescued_epoch, rescued_position) ON incident TO kuva_gateway;
 GRANT DELETE ON arbitration TO kuva_gateway;
