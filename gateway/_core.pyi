@@ -602,6 +602,12 @@ class Node:
         """Blocking, durable when it returns. Only quarantined instances: NotDiscardableError otherwise.
         What is gone already is left out."""
 
+    def forget(self, vault: bytes, study: str, instances: Sequence[tuple[int, int]]) -> None:
+        """These instances, (epoch, position) of one study, are in a verified volume: their room in the journal can
+        be used again once nobody reads them, and their content counts as verified. Quarantined ones too. What is
+        gone already is left out. Not durable: after a restart, say it again. LocalError, and nothing forgotten, if
+        any has not landed or is of another study. Call in a thread when there are thousands."""
+
     def journal_entries(self, limit: int = 100) -> list[tuple[int, int, str, str, str, int, str]]:
         """Newest first: (epoch, position, study, SOP instance, transfer syntax, length, kept|quarantined).
         Where the closing record itself is damaged: empty texts, 0, `damaged`."""

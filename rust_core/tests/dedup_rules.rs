@@ -237,6 +237,57 @@ fn what_is_discarded_is_known_no_more() {
 }
 
 #[test]
+fn what_went_into_a_verified_volume_stays_known_whatever_the_study_was_doing() {
+    let one = content(1, "1.2");
+    let verified = || known(&one, Origin::VerifiedVolume, false);
+    // Open.
+    let mut table = table();
+    open(&mut table, "1", Vec::new());
+    keep(&mut table, "1", &one, 1);
+    table.forget(receive(1), Forgotten::Verified);
+    table.forget(receive(1), Forgotten::Verified);
+    let identical = Judgement::Identical { of: Origin::VerifiedVolume };
+    assert_eq!(judge(&mut table, "1", &one), identical);
+    assert!(!table.holds(receive(1)));
+    // Asked about before the volume was verified, and answered after.
+    let mut table = self::table();
+    table.recovered(receive(1), &found(&one, Verdict::Kept));
+    table.touch(&key("1"), 0);
+    table.forget(receive(1), Forgotten::Verified);
+    table.opened(&key("1"), vec![known(&one, Origin::ThisJournal(receive(1)), false)]);
+    assert_eq!(judge(&mut table, "1", &one), identical);
+    // Closed: the catalogue tells it.
+    let mut table = self::table();
+    table.recovered(receive(1), &found(&one, Verdict::Kept));
+    table.forget(receive(1), Forgotten::Verified);
+    assert_eq!((table.studies(), table.entries()), (0, 0));
+    open(&mut table, "1", vec![verified()]);
+    assert_eq!(judge(&mut table, "1", &one), identical);
+}
+
+#[test]
+fn what_was_damaged_after_its_volume_was_made_is_verified_there() {
+    let (mut table, one) = (table(), content(1, "1.2"));
+    open(&mut table, "1", Vec::new());
+    keep(&mut table, "1", &one, 1);
+    table.damaged(receive(1));
+    table.forget(receive(1), Forgotten::Verified);
+    let identical = Judgement::Identical { of: Origin::VerifiedVolume };
+    assert_eq!(judge(&mut table, "1", &one), identical);
+}
+
+#[test]
+fn what_was_held_apart_and_is_in_a_volume_answers_with_no_place_that_is_gone() {
+    let (mut table, other) = (table(), content(2, "1.2"));
+    open(&mut table, "1", Vec::new());
+    keep(&mut table, "1", &content(1, "1.2"), 1);
+    table.recovered(receive(2), &found(&other, Verdict::Quarantined));
+    table.forget(receive(2), Forgotten::Verified);
+    let again = Judgement::Conflicting { with: Some(receive(1)), already_quarantined: None };
+    assert_eq!(judge(&mut table, "1", &other), again);
+}
+
+#[test]
 fn recovery_names_the_kept_instance_that_another_contradicts() {
     let mut table = table();
     assert_eq!(table.recovered(receive(1), &found(&content(1, "1.2"), Verdict::Kept)), None);

@@ -5,6 +5,8 @@
 #[path = "intake/rig.rs"]
 mod rig;
 
+use kuva_core::instance::{ReceiveId, StudyKey};
+use kuva_core::journal::JournalError;
 use kuva_core::refusal::{CONFLICTING_CONTENT, OUT_OF_RESOURCES, PROCESSING_FAILURE, SUCCESS};
 use rig::{Rig, Sample};
 
@@ -273,4 +275,31 @@ fn closed_instances_are_given_to_the_catalogue_once_in_the_order_of_their_receiv
     assert_eq!(rig.flush().unwrap().through, 3, "again, until it landed");
     rig.landed(3);
     assert!(rig.flush().is_none());
+}
+
+#[test]
+fn what_is_in_a_verified_volume_leaves_the_journal_and_is_identical_all_the_same() {
+    let rig = Rig::new();
+    let mut sender = rig.sender();
+    let sample = Sample::new("1.2.3", 1, 300_000);
+    sender.send(&sample);
+    assert_eq!(sender.status(), SUCCESS);
+    let (study, id) = rig.newest();
+    let not_landed = rig.forget(&study, &[id]);
+    assert!(matches!(not_landed, Err(JournalError::NotForgettable(_))));
+    assert_eq!(rig.flush().unwrap().through, id.position);
+    assert!(rig.forget(&study, &[id]).is_err(), "given out, and not confirmed");
+    rig.landed(id.position);
+    let to_come = ReceiveId { position: id.position + 1, ..id };
+    assert!(rig.forget(&study, &[id, to_come]).is_err(), "one that nobody has heard of yet");
+    let other = StudyKey { study: "1.2.4".into(), ..study.clone() };
+    assert!(rig.forget(&other, &[id]).is_err(), "of another study");
+    assert_eq!(rig.read_back(&sample), sample.data_set, "nothing was forgotten so far");
+    for _ in 0..2 {
+        rig.forget(&study, &[id]).unwrap();
+        assert_eq!(rig.live_bytes(), 0);
+    }
+    sender.send(&sample);
+    assert_eq!(sender.status(), SUCCESS);
+    assert_eq!((rig.counter("instances_identical"), rig.live_bytes()), (1, 0));
 }

@@ -71,6 +71,7 @@ pub fn journal(error: CoreJournalError) -> PyErr {
         }
         CoreJournalError::Io(_) => JournalError::new_err(what),
         CoreJournalError::Config(_)
+        | CoreJournalError::NotForgettable(_)
         | CoreJournalError::Epoch { .. }
         | CoreJournalError::Unrecordable(_) => LocalError::new_err(what),
     }

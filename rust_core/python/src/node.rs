@@ -295,6 +295,18 @@ impl Node {
         py.detach(|| self.intake.discard(&ids, reason)).map_err(error::journal)
     }
 
+    fn forget(
+        &self,
+        py: Python<'_>,
+        vault: [u8; 16],
+        study: &str,
+        instances: Vec<(u32, u64)>,
+    ) -> PyResult<()> {
+        let key = StudyKey { vault: VaultId(vault), study: study.into() };
+        let ids: Vec<ReceiveId> = instances.into_iter().map(|id| self.id(id)).collect();
+        py.detach(|| self.intake.forget(&key, &ids)).map_err(error::journal)
+    }
+
     #[pyo3(signature = (limit=100))]
     fn journal_entries(&self, py: Python<'_>, limit: usize) -> PyResult<Vec<JournalEntry>> {
         let newest = py.detach(|| self.intake.newest(limit)).map_err(error::journal)?;

@@ -224,6 +224,11 @@ impl DuplicatesTable {
         receive.node == self.node && self.places.contains_key(&Place::of(receive))
     }
 
+    /// Whether nothing speaks against its being of that study.
+    pub fn may_be_of(&self, key: &StudyKey, receive: ReceiveId) -> bool {
+        self.places.get(&Place::of(receive)).is_none_or(|(of, _)| **of == *key)
+    }
+
     /// Another record of this journal that keeps what was kept in this one; not one known damaged.
     pub fn rescue_of(&self, receive: ReceiveId) -> Option<ReceiveId> {
         let place = Place::of(receive);
@@ -233,13 +238,15 @@ impl DuplicatesTable {
     }
 
     /// The journal holds this record no longer. What went into a verified volume stays known while
-    /// its study is open, as if the catalogue had told it.
+    /// its study is open, or being asked about, as if the catalogue had told it; when its study is
+    /// closed the catalogue will tell it. What was held apart is known no more: its place is gone.
     pub fn forget(&mut self, receive: ReceiveId, because: Forgotten) {
         let place = Place::of(receive);
         let Some((key, uid)) = self.places.remove(&place) else { return };
         let Some(study) = self.studies.get_mut(&key) else { return };
         let Some(fact) = study.remove_at(uid, place) else { return };
-        let kept = matches!(fact.standing, Standing::Kept(_));
+        // What was damaged here since its volume was made is whole there.
+        let kept = fact.standing.is_accepted();
         if kept && because == Forgotten::Verified && study.phase != Phase::Closed {
             study.add(Fact { standing: Standing::Verified, ..fact });
         }

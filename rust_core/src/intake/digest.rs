@@ -238,7 +238,7 @@ impl DigestPool {
                 None => break,
                 Some(Work::Block(block)) => read_block(intake, &inbound, &mut reading, &block),
                 Some(Work::Tail(tail)) => return intake.conclude(inbound, *reading, tail),
-                Some(Work::Abandon) => return intake.forget(&inbound),
+                Some(Work::Abandon) => return intake.broke_off(&inbound),
             }
         }
         if inbound.mailbox.close(reading) {

@@ -86,6 +86,7 @@ pub struct Flush {
 struct Waiting {
     closed: VecDeque<Closed>,
     given: Vec<Closed>,
+    newest: Option<ReceiveId>,
 }
 
 /// The queue between journal and catalogue.
@@ -101,6 +102,7 @@ impl Landing {
     /// waiting to be taken: whoever takes must be told, and was told of the others.
     pub fn push(&self, closed: Closed) -> bool {
         let mut waiting = self.lock();
+        waiting.newest = waiting.newest.max(Some(closed.receive_id));
         waiting.closed.push_back(closed);
         waiting.closed.len() == 1
     }
@@ -115,6 +117,16 @@ impl Landing {
     pub fn first_unlanded(&self) -> Option<ReceiveId> {
         let waiting = self.lock();
         waiting.given.first().or(waiting.closed.front()).map(|closed| closed.receive_id)
+    }
+
+    /// Whether the catalogue has it. What was closed in `epoch`, the present one, and has not come
+    /// this way yet, it cannot have.
+    pub fn has_landed(&self, id: ReceiveId, epoch: u32) -> bool {
+        let waiting = self.lock();
+        let first = waiting.given.first().or(waiting.closed.front());
+        let waits = first.is_some_and(|first| id >= first.receive_id);
+        let to_come = id.epoch >= epoch && waiting.newest.is_none_or(|newest| id > newest);
+        !waits && !to_come
     }
 
     /// The next flush, of one epoch, of at most `instances_max`; the same again until it landed.

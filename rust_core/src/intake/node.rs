@@ -194,6 +194,27 @@ impl Intake {
         Ok(())
     }
 
+    /// These instances of a study are in a verified volume: the journal needs them no more. What is
+    /// gone already is left out, so that it may be said again. Quick, but takes the table's lock.
+    ///
+    /// # Errors
+    /// `NotForgettable` if any has not landed, or is of another study: then none is forgotten.
+    pub fn forget(&self, key: &StudyKey, ids: &[ReceiveId]) -> Result<(), JournalError> {
+        let epoch = self.journal.epoch();
+        if !ids.iter().all(|id| self.landing.has_landed(*id, epoch)) {
+            return Err(JournalError::NotForgettable("the catalogue does not have it yet"));
+        }
+        let mut studies = self.studies();
+        if !ids.iter().all(|id| studies.table.may_be_of(key, *id)) {
+            return Err(JournalError::NotForgettable("it is of another study"));
+        }
+        // The table first: it must not send anybody to a place that is gone.
+        ids.iter().for_each(|id| studies.table.forget(*id, Forgotten::Verified));
+        drop(studies);
+        self.journal.forget(ids);
+        Ok(())
+    }
+
     /// Close studies that are quiet and wholly in the catalogue.
     pub fn evict(&self, now: Microseconds) {
         let unlanded = self.landing.first_unlanded();

@@ -199,6 +199,7 @@ pub fn refusal_of(error: &JournalError) -> Refusal {
         | JournalError::Gone { .. }
         | JournalError::Config(_)
         | JournalError::Epoch { .. }
-        | JournalError::NotDiscardable => &storage::PROCESSING,
+        | JournalError::NotDiscardable
+        | JournalError::NotForgettable(_) => &storage::PROCESSING,
     })
 }

@@ -45,7 +45,7 @@ impl Intake {
     }
 
     /// The association ended in the middle of this instance.
-    pub(super) fn forget(&self, inbound: &Inbound) {
+    pub(super) fn broke_off(&self, inbound: &Inbound) {
         self.drop_upload(inbound);
         inbound.lane.drop_one();
     }

@@ -16,7 +16,6 @@ use super::log::{Log, Purpose, Region};
 use super::record::{Kind, Place, RECORD_HEADER_LENGTH, record_length};
 use super::upload::{Close, Done, UploadState};
 use crate::instance::{NodeId, ReceiveId, Verdict};
-use crate::limits::BLOCK_LENGTH;
 
 /// Encoded bytes after which a group is full.
 const GROUP_LENGTH_MAX: usize = 1 << 20;
@@ -70,8 +69,18 @@ struct Pending {
 
 /// What follows when the record is durable.
 enum Then {
-    Kept { upload: Arc<UploadState>, id: ReceiveId, verdict: Verdict, done: Done },
-    Discarded { discard: Discard, extents: Vec<Vec<Extent>>, reply: Reply },
+    Kept {
+        upload: Arc<UploadState>,
+        id: ReceiveId,
+        verdict: Verdict,
+        extents: Vec<Extent>,
+        done: Done,
+    },
+    Discarded {
+        discard: Discard,
+        extents: Vec<Vec<Extent>>,
+        reply: Reply,
+    },
 }
 
 /// A discard whose record is durable, and whose closing records are being overwritten.
@@ -180,20 +189,21 @@ impl Commit {
                 let bytes = tail.as_bytes();
                 let encoded = upload.extents().and_then(|extents| {
                     closing::encode(id, &particulars, &extents, bytes, &mut payload)?;
-                    Ok(!extents.is_empty())
+                    self.fits(&payload).map(|()| extents)
                 });
                 drop(tail);
-                let then = |done| {
+                let then = |extents| {
                     let (upload, verdict) = (upload.clone(), particulars.verdict);
-                    Then::Kept { upload, id, verdict, done }
+                    Then::Kept { upload, id, verdict, extents, done }
                 };
-                match encoded.and_then(|data| self.fits(&payload).map(|()| data)) {
-                    Ok(data) => {
+                match encoded {
+                    Ok(extents) => {
                         let (kind, number) = (Kind::Closing, upload.number);
-                        Some((Pending { payload, kind, upload: number, then: then(done) }, data))
+                        let data = !extents.is_empty();
+                        Some((Pending { payload, kind, upload: number, then: then(extents) }, data))
                     }
                     Err(error) => {
-                        self.failed(then(done), &error);
+                        self.failed(then(Vec::new()), &error);
                         None
                     }
                 }
@@ -262,8 +272,8 @@ impl Commit {
             let place = region.place.plus(at);
             at += length as usize;
             match pending.then {
-                Then::Kept { id, verdict, done, .. } => {
-                    let entry = Entry::new(id.position, place, length, verdict);
+                Then::Kept { id, verdict, extents, done, .. } => {
+                    let entry = Entry::new(id.position, place, length, verdict, &extents);
                     let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
                     index.push(id.epoch, entry);
                     drop(index);
@@ -288,7 +298,7 @@ impl Commit {
             return self.voiding.push_front(voiding);
         }
         if outcome.is_ok() {
-            self.release(voiding.place, u64::from(voiding.length), &[]);
+            self.log.release(voiding.place, voiding.length, &[]);
         }
         // If nobody waits any more, the discard is durable all the same.
         voiding.reply.send(outcome).ok();
@@ -306,19 +316,9 @@ impl Commit {
         let closings: Vec<_> = gone.iter().map(|(one, _)| (one.closing, one.length)).collect();
         self.log.write_voids(&closings)?;
         for (one, extents) in gone {
-            self.release(one.closing, u64::from(one.length), &extents);
+            self.log.release(one.closing, one.length, &extents);
         }
         Ok(())
-    }
-
-    fn release(&self, record: Place, length: u64, extents: &[Extent]) {
-        let mut state = self.log.state();
-        state.table.release(record, 1, length);
-        for data in extents.iter().flat_map(Extent::places) {
-            state.table.release(data, 1, BLOCK_LENGTH as u64);
-        }
-        drop(state);
-        self.log.notify();
     }
 
     fn failed(&self, then: Then, error: &JournalError) {

@@ -46,6 +46,8 @@ pub enum JournalError {
     Unrecordable(&'static str),
     /// It may not be discarded: it was answered 0000H, or it is another node's.
     NotDiscardable,
+    /// It may not be forgotten: the catalogue does not know of it, or of another study's.
+    NotForgettable(&'static str),
 }
 
 impl JournalError {
@@ -84,6 +86,7 @@ impl fmt::Display for JournalError {
             Self::Epoch { highest } => write!(f, "the epoch must be above {highest}"),
             Self::Unrecordable(what) => write!(f, "cannot be recorded: {what}"),
             Self::NotDiscardable => write!(f, "only quarantined instances can be discarded"),
+            Self::NotForgettable(why) => write!(f, "it cannot be forgotten: {why}"),
         }
     }
 }

@@ -1,13 +1,16 @@
 //! The index in memory: which closing record lies where, by receive position.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::closing::Extent;
 use super::record::Place;
 use crate::instance::{ReceiveId, Verdict};
 use crate::limits::BLOCK_LENGTH;
 
-/// What is remembered of one instance: 32 bytes; the rest is read from its closing record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is remembered of one instance: 48 bytes, and 16 an extent; the rest is read from its closing
+/// record. The extents are here so that an instance can be forgotten without reading.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) position: u64,
     pub(super) closing: Place,
@@ -15,11 +18,24 @@ pub(super) struct Entry {
     pub(super) length: u32,
     pub(super) verdict: Verdict,
     live: bool,
+    extents: Option<Arc<[Extent]>>,
 }
 
 impl Entry {
-    pub(super) fn new(position: u64, closing: Place, length: u32, verdict: Verdict) -> Self {
-        Self { position, closing, length, verdict, live: true }
+    pub(super) fn new(
+        position: u64,
+        closing: Place,
+        length: u32,
+        verdict: Verdict,
+        extents: &[Extent],
+    ) -> Self {
+        let extents = (!extents.is_empty()).then(|| extents.into());
+        Self { position, closing, length, verdict, live: true, extents }
+    }
+
+    /// Where its whole blocks lie.
+    pub(super) fn extents(&self) -> &[Extent] {
+        self.extents.as_deref().unwrap_or_default()
     }
 
     fn end(&self) -> u32 {
@@ -35,52 +51,77 @@ impl Entry {
     }
 }
 
+/// The instances of one epoch, in the order of their positions.
+#[derive(Debug, Default)]
+struct Epoch {
+    entries: Vec<Entry>,
+    gone: usize,
+}
+
+impl Epoch {
+    /// Takes out what went, once it is half of all: each entry is then moved once or twice in its life.
+    fn tidy(&mut self) {
+        if self.gone * 2 > self.entries.len() {
+            self.entries.retain(|entry| entry.live);
+            self.entries.shrink_to(self.entries.len() * 2);
+            self.gone = 0;
+        }
+    }
+}
+
 /// Live instances by epoch and position.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    epochs: BTreeMap<u32, Vec<Entry>>,
+    epochs: BTreeMap<u32, Epoch>,
 }
 
 impl Index {
     /// Adds an instance; positions of an epoch come in increasing order.
     pub(super) fn push(&mut self, epoch: u32, entry: Entry) {
-        self.epochs.entry(epoch).or_default().push(entry);
+        self.epochs.entry(epoch).or_default().entries.push(entry);
     }
 
-    fn find(&self, id: ReceiveId) -> Option<(u32, usize)> {
-        let entries = self.epochs.get(&id.epoch)?;
+    fn find(&mut self, id: ReceiveId) -> Option<&mut Entry> {
+        let entries = &mut self.epochs.get_mut(&id.epoch)?.entries;
         let at = entries.binary_search_by_key(&id.position, |entry| entry.position).ok()?;
-        entries[at].live.then_some((id.epoch, at))
+        entries.get_mut(at).filter(|entry| entry.live)
     }
 
     pub(super) fn get(&self, id: ReceiveId) -> Option<Entry> {
-        let (epoch, at) = self.find(id)?;
-        self.epochs.get(&epoch)?.get(at).copied()
+        let entries = &self.epochs.get(&id.epoch)?.entries;
+        let at = entries.binary_search_by_key(&id.position, |entry| entry.position).ok()?;
+        entries.get(at).filter(|entry| entry.live).cloned()
     }
 
     /// Takes an instance out; only the first to do so gets it.
     pub(super) fn remove(&mut self, id: ReceiveId) -> Option<Entry> {
-        let (epoch, at) = self.find(id)?;
-        let entry = self.epochs.get_mut(&epoch)?.get_mut(at)?;
+        let entry = self.find(id)?;
         entry.live = false;
-        Some(*entry)
+        let taken = entry.clone();
+        let epoch = self.epochs.get_mut(&id.epoch)?;
+        epoch.gone += 1;
+        epoch.tidy();
+        if epoch.entries.is_empty() {
+            self.epochs.remove(&id.epoch);
+        }
+        Some(taken)
     }
 
     /// The live instances of the epoch behind `position` whose closing records lie behind each other,
     /// with no more between them than a data record, in `length_max` bytes; at least one, if there is.
     pub(super) fn run_after(&self, epoch: u32, position: u64, length_max: u32) -> Vec<Entry> {
-        let entries = self.epochs.get(&epoch).map_or(&[][..], Vec::as_slice);
+        let entries = self.epochs.get(&epoch).map_or(&[][..], |epoch| &epoch.entries);
         let at = entries.partition_point(|entry| entry.position <= position);
         let mut run: Vec<Entry> = Vec::new();
         for entry in entries[at..].iter().filter(|entry| entry.live) {
             let Some((first, last)) = run.first().zip(run.last()) else {
-                run.push(*entry);
+                run.push(entry.clone());
                 continue;
             };
             if !entry.is_near(last) || entry.end() - first.closing.offset > length_max {
                 break;
             }
-            run.push(*entry);
+            run.push(entry.clone());
         }
         run
     }
@@ -88,7 +129,8 @@ impl Index {
     /// Epoch and position of the newest live instances, newest first.
     pub(super) fn newest(&self, limit: usize) -> Vec<(u32, u64)> {
         let newest = self.epochs.iter().rev();
-        let all = newest.flat_map(|(epoch, entries)| entries.iter().rev().map(|e| (*epoch, e)));
+        let all =
+            newest.flat_map(|(epoch, all)| all.entries.iter().rev().map(|entry| (*epoch, entry)));
         all.filter(|(_, e)| e.live).map(|(epoch, e)| (epoch, e.position)).take(limit).collect()
     }
 

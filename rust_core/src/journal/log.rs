@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::aligned::AlignedBuffer;
+use super::closing::Extent;
 use super::error::JournalError;
 use super::medium::{Medium, WriteMode};
 use super::record::{FORMAT_VERSION, Generation, Header, Kind, Place, RECORD_HEADER_LENGTH};
 use super::segments::{SegmentTable, Use};
-use crate::limits::JOURNAL_ALIGNMENT;
+use crate::limits::{BLOCK_LENGTH, JOURNAL_ALIGNMENT};
 
 /// What a place is wanted for: the last segments are kept for what ends instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -322,6 +323,18 @@ impl Log {
         } else {
             state.completed.push((place.lsn(), place.segment));
         }
+    }
+
+    /// What an instance or a discard kept is needed no more.
+    pub(super) fn release(&self, record: Place, length: u32, extents: &[Extent]) {
+        let mut state = self.state();
+        state.table.release(record, 1, u64::from(length));
+        for extent in extents {
+            let bytes = u64::from(extent.blocks) * BLOCK_LENGTH as u64;
+            state.table.release(extent.first(), extent.blocks, bytes);
+        }
+        drop(state);
+        self.notify();
     }
 
     /// Makes durable what completed before this call (buffered mode; nothing to do in direct mode).

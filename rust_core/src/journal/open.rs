@@ -215,6 +215,18 @@ impl Journal {
         }
     }
 
+    /// Instances that are in a verified volume: what they took can be used again, once nobody reads
+    /// them any more. What is gone already is left out. Nothing is written: after a restart whatever
+    /// was not overwritten is here again, until the catalogue says it again.
+    pub fn forget(&self, ids: &[ReceiveId]) {
+        for id in ids.iter().filter(|id| id.node == self.node) {
+            let found = self.parts.index.lock().unwrap_or_else(PoisonError::into_inner).remove(*id);
+            if let Some(entry) = found {
+                self.parts.log.release(entry.closing, entry.length, entry.extents());
+            }
+        }
+    }
+
     fn own(&self, id: ReceiveId) -> Result<ReceiveId, JournalError> {
         if id.node == self.node { Ok(id) } else { Err(JournalError::NotDiscardable) }
     }
@@ -242,6 +254,11 @@ impl Journal {
     pub fn entries_after(&self, epoch: u32, position: u64) -> Entries {
         let Parts { log, index, .. } = self.parts.clone();
         Entries::after(log, index, self.node, epoch, position)
+    }
+
+    /// The epoch in which it is open.
+    pub fn epoch(&self) -> u32 {
+        self.parts.log.epoch
     }
 
     /// The newest live instances, newest first.

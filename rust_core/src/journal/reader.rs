@@ -101,14 +101,14 @@ fn read_kept(
     index: &Mutex<Index>,
     pins: &Pins,
     id: ReceiveId,
-    entry: Entry,
+    entry: &Entry,
 ) -> Result<Option<Kept>, JournalError> {
     let read = read_closing(log, pins, entry);
     let still = index.lock().unwrap_or_else(PoisonError::into_inner).get(id).is_some();
     if still { read } else { Ok(None) }
 }
 
-fn read_closing(log: &Log, pins: &Pins, entry: Entry) -> Result<Option<Kept>, JournalError> {
+fn read_closing(log: &Log, pins: &Pins, entry: &Entry) -> Result<Option<Kept>, JournalError> {
     let place = entry.closing;
     let Some(generation) = pins.generation(place.segment) else { return Ok(None) };
     let mut buffer = AlignedBuffer::new(entry.length as usize);
@@ -141,7 +141,7 @@ pub(super) fn kept(
     if !pins.pin(entry.closing.segment, entry.closing.generation) {
         return Ok(None);
     }
-    Ok(read_kept(log, index, &pins, id, entry)?.map(|kept| (kept, entry)))
+    Ok(read_kept(log, index, &pins, id, &entry)?.map(|kept| (kept, entry)))
 }
 
 /// The data set of one instance, in order, from the start. While it lives, its segments stay.
@@ -170,7 +170,7 @@ impl InstanceReader {
         if !pins.pin(entry.closing.segment, entry.closing.generation) {
             return Ok(None);
         }
-        let Some(kept) = read_kept(log, index, &pins, id, entry)? else { return Ok(None) };
+        let Some(kept) = read_kept(log, index, &pins, id, &entry)? else { return Ok(None) };
         if !kept.extents.iter().all(|extent| pins.pin(extent.segment, extent.generation)) {
             return Ok(None);
         }

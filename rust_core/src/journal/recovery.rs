@@ -358,10 +358,9 @@ fn instances(
                 recovery.damaged.push(Damaged { receive_id: id, place: missing, particulars });
             }
             Fate::Whole => {
-                index.push(
-                    id.epoch,
-                    Entry::new(id.position, place, closing.length, closing.verdict),
-                );
+                let FoundClosing { length, verdict, extents, .. } = closing;
+                let entry = Entry::new(id.position, place, *length, *verdict, extents);
+                index.push(id.epoch, entry);
                 recovery.instances.push((id, closing.verdict));
             }
         }

@@ -177,6 +177,12 @@ impl Extent {
         (self.segment, self.generation, end) == (place.segment, place.generation, place.offset)
     }
 
+    /// The place of its first data record.
+    pub(super) fn first(&self) -> Place {
+        let Self { segment, generation, offset, .. } = *self;
+        Place { segment, generation, offset }
+    }
+
     /// The places of its data records.
     pub fn places(&self) -> impl Iterator<Item = Place> + use<> {
         let Self { segment, generation, offset, blocks } = *self;

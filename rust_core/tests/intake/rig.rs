@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use kuva_core::association::{Association, AssociationLimits, Event};
 use kuva_core::command::{Command, CommandSet, Priority, build};
 use kuva_core::dedup::{DuplicatesLimits, DuplicatesTable, Known, Origin};
-use kuva_core::instance::{Content, NodeId, Sender as From, VaultId, Verdict};
+use kuva_core::instance::{Content, NodeId, ReceiveId, Sender as From, StudyKey, VaultId, Verdict};
 use kuva_core::intake::landing::{Closed, Flush, UNLANDED_MAX};
 use kuva_core::intake::lane::Lane;
 use kuva_core::intake::{Admission, Heard, Intake, IntakeSettings, Peer};
-use kuva_core::journal::{Faults, Journal, JournalConfig, MemoryMedium, WriteMode};
+use kuva_core::journal::{Faults, Journal, JournalConfig, JournalError, MemoryMedium, WriteMode};
 use kuva_core::pdu::{
     AeTitle, AssociateAc, AssociateRq, PresentationContextAnswered, PresentationContextProposed,
     UserInformation,
@@ -296,6 +296,17 @@ impl Rig {
 
     pub fn flush(&self) -> Option<Flush> {
         self.intake.landing.take(1000)
+    }
+
+    /// The newest instance of the journal, and the study it is of.
+    pub fn newest(&self) -> (StudyKey, ReceiveId) {
+        let (id, kept) = self.intake.newest(1).unwrap().remove(0);
+        let particulars = &kept.unwrap().particulars;
+        (StudyKey { vault: particulars.vault, study: particulars.identity.study.clone() }, id)
+    }
+
+    pub fn forget(&self, key: &StudyKey, ids: &[ReceiveId]) -> Result<(), JournalError> {
+        self.intake.forget(key, ids)
     }
 
     pub fn landed(&self, through: u64) {
