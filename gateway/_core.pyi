@@ -488,6 +488,7 @@ class KnownInstance:
     digest: bytes
     """First 16 bytes of BLAKE3 of the data set."""
     length: int
+    node: bytes
     epoch: int
     position: int
     received_at: int
@@ -498,6 +499,10 @@ class KnownInstance:
     """As received; empty if the series has none. `series_character_set` says how to read it."""
     series_character_set: bytes
     instance_number: int | None
+    offset: int | None
+    """Where its data set begins in the volume; None if the block is of a batch."""
+    ranges_offset: int | None
+    """Where its chaining values begin in the volume; None if it has at most 1 MiB, or is in none."""
 
 @final
 class Difference:
@@ -556,9 +561,11 @@ class Node:
         disputed: Sequence[str],
         preferred: Sequence[tuple[bytes, int, int]],
         damaged: Sequence[tuple[bytes, int, int]],
+        *,
+        volumes: Sequence[bytes] = (),
     ) -> None:
-        """`blocks`: (node, epoch, index block); `equivalents`: (SOP instance, digest, transfer syntax, SOP class);
-        `preferred`: (node, epoch, position) of what a person chose among disputed contents; `damaged`: of what
+        """`blocks`: (node, epoch, index block) of batches; `equivalents`: (SOP instance, digest, transfer syntax, SOP class);
+        `volumes`: index blocks of verified, undamaged volumes with kept instances; `preferred`: (node, epoch, position) of what a person chose among disputed contents; `damaged`: of what
         was found damaged or gone."""
 
     def study_changed(self, vault: bytes, study: str) -> None:
@@ -659,7 +666,7 @@ def keyword_of(tag: int) -> str | None:
     """Keyword of a standard attribute (PS3.6)."""
 
 def decode_block(block: bytes) -> list[KnownInstance]:
-    """What an index block says; ValueError if it is not one."""
+    """What an index block says, of a batch or of a volume; ValueError if it is not one."""
 
 def locator_hash(key: bytes, sop_instance: str) -> int:
     """Signed 64-bit keyed hash of a SOP Instance UID; the same in every vault, so that a copy kept

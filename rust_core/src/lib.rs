@@ -21,3 +21,4 @@ pub mod pdu;
 pub mod refusal;
 pub mod rules;
 pub mod transfer;
+pub mod volume;

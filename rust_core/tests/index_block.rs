@@ -9,8 +9,8 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use kuva_core::dataset::tag;
 use kuva_core::index::{
-    IndexBlock, IndexEntry, IndexError, SeriesAttributes, decode, encode, find, from_particulars,
-    matches,
+    Gathering, InVolume, IndexBlock, IndexEntry, IndexError, SeriesAttributes, Source, decode,
+    encode, find, from_particulars, matches,
 };
 use kuva_core::instance::{
     CapturedElement, Content, Identity, NodeId, Particulars, ReceiveId, Sender, Uid, VaultId,
@@ -49,8 +49,9 @@ prop_compose! {
             in any::<(Option<i32>, Option<u32>, Option<u16>, Option<u16>)>(),
     ) -> IndexEntry {
         IndexEntry {
-            series, sop_instance, sop_class, transfer_syntax, digest, length, position,
-            received_at, flags, instance_number, number_of_frames, rows, columns,
+            series, sop_instance, sop_class, transfer_syntax, digest, length, source: 0,
+            position, received_at, flags, instance_number, number_of_frames, rows, columns,
+            offset: 0,
         }
     }
 }
@@ -65,8 +66,30 @@ prop_compose! {
         for entry in &mut entries {
             entry.series %= series.len() as u32;
         }
-        IndexBlock { node: NodeId(node), epoch, series, entries }
+        IndexBlock { sources: vec![Source { node: NodeId(node), epoch }], volume: None, series, entries }
     }
+}
+
+prop_compose! {
+    fn volume_block()(
+        mut block in block(),
+        mut sources in prop::collection::vec(any::<([u8; 16], u32)>(), 1..4),
+        (quarantined, ranges_offset) in any::<(bool, u64)>(),
+        places in prop::collection::vec(any::<(u32, u64)>(), 20),
+    ) -> IndexBlock {
+        sources.truncate(block.entries.len());
+        for (entry, (source, offset)) in block.entries.iter_mut().zip(places) {
+            (entry.source, entry.offset) = (source % sources.len() as u32, offset);
+        }
+        let source = |(node, epoch)| Source { node: NodeId(node), epoch };
+        block.sources = sources.into_iter().map(source).collect();
+        block.volume = Some(InVolume { quarantined, ranges_offset });
+        block
+    }
+}
+
+fn either_block() -> impl Strategy<Value = IndexBlock> {
+    prop_oneof![block(), volume_block()]
 }
 
 /// A block of given parts, with its checksum right: what a faulty or hostile writer could make.
@@ -82,6 +105,19 @@ fn forged(entries: u32, texts: &[u8], numbers: &[u8], digests: &[u8]) -> Vec<u8>
     bytes
 }
 
+/// Likewise of a volume.
+fn forged_volume(entries: u32, sources: u32, texts: &[u8], numbers: &[u8]) -> Vec<u8> {
+    let mut bytes = b"KIDX\x02\0\0\0\0\0\0\0".to_vec();
+    for word in [entries, texts.len() as u32, numbers.len() as u32, sources] {
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes.extend(vec![7; sources.min(100) as usize * 20]);
+    bytes.extend([texts, numbers, &vec![0; entries as usize * 16]].concat());
+    let sum = crc32c::crc32c_append(crc32c::crc32c(&bytes[..8]), &bytes[12..]);
+    bytes[8..12].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
 fn deflated(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).unwrap();
@@ -90,12 +126,12 @@ fn deflated(bytes: &[u8]) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn encode_then_decode_is_identity(block in block()) {
+    fn encode_then_decode_is_identity(block in either_block()) {
         prop_assert_eq!(decode(&encode(&block).unwrap()), Ok(block));
     }
 
     #[test]
-    fn a_changed_byte_is_noticed(block in block(), at: prop::sample::Index, by in 1..=255_u8) {
+    fn a_changed_byte_is_noticed(block in either_block(), at: prop::sample::Index, by in 1..=255_u8) {
         let mut bytes = encode(&block).unwrap();
         let at = at.index(bytes.len());
         bytes[at] ^= by;
@@ -103,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_or_lengthened_block_is_an_error(block in block(), at: prop::sample::Index) {
+    fn a_cut_or_lengthened_block_is_an_error(block in either_block(), at: prop::sample::Index) {
         let mut bytes = encode(&block).unwrap();
         prop_assert!(decode(&bytes[..at.index(bytes.len())]).is_err());
         bytes.push(0);
@@ -123,6 +159,11 @@ proptest! {
     ) {
         let digests = vec![0; entries as usize * 16];
         let bytes = forged(entries, &deflated(&texts), &deflated(&numbers), &digests);
+        if let Ok(block) = decode(&bytes) {
+            prop_assert_eq!(decode(&encode(&block).unwrap()), Ok(block));
+        }
+        let sources = u32::from(entries > 0);
+        let bytes = forged_volume(entries, sources, &deflated(&texts), &deflated(&numbers));
         if let Ok(block) = decode(&bytes) {
             prop_assert_eq!(decode(&encode(&block).unwrap()), Ok(block));
         }
@@ -161,10 +202,19 @@ fn counts_beyond_what_is_there_are_refused() {
 }
 
 #[test]
+fn sources_beyond_what_is_there_are_refused() {
+    let numbers = deflated(&[0]);
+    let more = forged_volume(0, u32::MAX, &deflated(&[]), &numbers);
+    assert_eq!(decode(&more), Err(IndexError::Length));
+    let idle = forged_volume(0, 1, &deflated(&[]), &numbers);
+    assert_eq!(decode(&idle), Err(IndexError::Malformed("source count")));
+}
+
+#[test]
 fn another_version_is_named() {
     let mut bytes = forged(0, &deflated(&[]), &deflated(&[0]), &[]);
-    bytes[4] = 2;
-    assert_eq!(decode(&bytes), Err(IndexError::Version(2)));
+    bytes[4] = 3;
+    assert_eq!(decode(&bytes), Err(IndexError::Version(3)));
 }
 
 #[test]
@@ -293,6 +343,42 @@ fn borrowed(study: &[(ReceiveId, Particulars)]) -> Vec<(ReceiveId, &Particulars)
     study.iter().map(|(receive, one)| (*receive, one)).collect()
 }
 
+/// Places as a volume has them: one file behind the other, each from a new 512 bytes on.
+fn lay_out(block: &mut IndexBlock) {
+    let mut end = 1_500;
+    for entry in &mut block.entries {
+        let uids = [&entry.sop_class, &entry.sop_instance, &entry.transfer_syntax];
+        let meta = 144
+            + 14
+            + 52
+            + 22
+            + uids.map(|uid| 8 + uid.len().next_multiple_of(2)).iter().sum::<usize>();
+        entry.offset = u64::next_multiple_of(end, 512) + 512 + meta as u64;
+        end = entry.offset + entry.length;
+    }
+    block.volume = Some(InVolume { quarantined: false, ranges_offset: end });
+}
+
+#[test]
+fn a_volume_has_sources_places_and_ranges() {
+    let mut gathering = Gathering::default();
+    for (index, (mut receive, mut one)) in ct_study(4, &sequential).into_iter().enumerate() {
+        receive.epoch += index as u32 % 2;
+        one.length = [1 << 20, (1 << 20) + 1, 7, 3 << 20][index];
+        gathering.add(receive, &one).unwrap();
+    }
+    let mut block = gathering.finish();
+    assert_eq!(block.ranges_offsets(), [None; 4], "in a batch");
+    lay_out(&mut block);
+    block.volume = Some(InVolume { quarantined: true, ranges_offset: 9_000 });
+    let block = decode(&encode(&block).unwrap()).unwrap();
+    assert_eq!(block.sources.iter().map(|source| source.epoch).collect::<Vec<_>>(), [3, 4]);
+    let epochs: Vec<u32> =
+        block.entries.iter().map(|entry| block.receive_id(entry).unwrap().epoch).collect();
+    assert_eq!(epochs, [3, 4, 3, 4]);
+    assert_eq!(block.ranges_offsets(), [None, Some(9_000), None, Some(9_000 + 2 * 65)]);
+}
+
 #[test]
 fn an_instance_of_a_ct_study_takes_at_most_60_bytes() {
     for (name, sop, bound) in [
@@ -306,6 +392,12 @@ fn an_instance_of_a_ct_study_takes_at_most_60_bytes() {
         println!("273 CT instances, {name}: {bytes} bytes, {:.1} each", bytes as f64 / 273.0);
         assert!(bytes <= bound * 273, "{name}: {bytes} bytes");
     }
+    let mut volume = from_particulars(&borrowed(&ct_study(273, &sequential))).unwrap().unwrap();
+    let batch = encode(&volume).unwrap().len();
+    lay_out(&mut volume);
+    let bytes = encode(&volume).unwrap().len();
+    println!("273 CT instances in a volume: {bytes} bytes, in a batch {batch}");
+    assert!(bytes <= batch + 32, "where they lie costs nothing: {bytes}, not {batch}");
     let single = from_particulars(&borrowed(&ct_study(1, &sequential))).unwrap().unwrap();
     println!("1 CT instance: {} bytes", encode(&single).unwrap().len());
 }
@@ -357,6 +449,7 @@ fn quarantined_instances_are_left_out_and_strangers_refused() {
     study[2].1.identity.study = Arc::from("1.2");
     let mixed = from_particulars(&borrowed(&study));
     assert_eq!(mixed, Err(IndexError::Mixed("vault or study")));
+    study[2].1.identity.study = study[0].1.identity.study.clone();
     study[2].0.epoch = 4;
     let mixed = from_particulars(&borrowed(&study));
     assert_eq!(mixed, Err(IndexError::Mixed("node or epoch")));

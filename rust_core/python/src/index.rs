@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kuva_core::dedup::{Known, KnownContent, Origin};
 use kuva_core::index::{self, IndexBlock, IndexEntry};
 use kuva_core::instance::NodeId;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -20,6 +21,7 @@ pub struct KnownInstance {
     transfer_syntax: String,
     digest: Py<PyBytes>,
     length: u64,
+    node: Py<PyBytes>,
     epoch: u32,
     position: u64,
     received_at: i64,
@@ -29,17 +31,26 @@ pub struct KnownInstance {
     series_description: Py<PyBytes>,
     series_character_set: Py<PyBytes>,
     instance_number: Option<i32>,
+    offset: Option<u64>,
+    ranges_offset: Option<u64>,
 }
 
 /// See the stub.
 #[pyfunction]
 pub fn decode_block(py: Python<'_>, block: &[u8]) -> PyResult<Vec<KnownInstance>> {
     let block = index::decode(block).map_err(error::index)?;
-    Ok(block.entries.iter().map(|entry| known(py, &block, entry)).collect())
+    let entries = block.entries.iter().zip(block.ranges_offsets());
+    Ok(entries.map(|(entry, ranges)| known(py, &block, entry, ranges)).collect())
 }
 
-fn known(py: Python<'_>, block: &IndexBlock, entry: &IndexEntry) -> KnownInstance {
+fn known(
+    py: Python<'_>,
+    block: &IndexBlock,
+    entry: &IndexEntry,
+    ranges_offset: Option<u64>,
+) -> KnownInstance {
     let series = &block.series[entry.series as usize];
+    let source = block.sources[entry.source as usize];
     KnownInstance {
         series: series.series_uid.to_string(),
         sop_instance: entry.sop_instance.to_string(),
@@ -47,7 +58,8 @@ fn known(py: Python<'_>, block: &IndexBlock, entry: &IndexEntry) -> KnownInstanc
         transfer_syntax: entry.transfer_syntax.to_string(),
         digest: PyBytes::new(py, &entry.digest).unbind(),
         length: entry.length,
-        epoch: block.epoch,
+        node: PyBytes::new(py, &source.node.0).unbind(),
+        epoch: source.epoch,
         position: entry.position,
         received_at: entry.received_at,
         flags: entry.flags,
@@ -56,6 +68,8 @@ fn known(py: Python<'_>, block: &IndexBlock, entry: &IndexEntry) -> KnownInstanc
         series_description: PyBytes::new(py, &series.description).unbind(),
         series_character_set: PyBytes::new(py, &series.character_set).unbind(),
         instance_number: entry.instance_number,
+        offset: block.volume.map(|_| entry.offset),
+        ranges_offset,
     }
 }
 
@@ -82,14 +96,38 @@ pub fn known_in(
     let told = |entry: &&IndexEntry| NodeId(node) != here || chosen(entry) || lost(entry);
     let known = |entry: &IndexEntry| Known {
         sop_instance: Arc::clone(&entry.sop_instance),
-        content: KnownContent {
-            digest: entry.digest,
-            transfer_syntax: Arc::clone(&entry.transfer_syntax),
-            sop_class: Arc::clone(&entry.sop_class),
-        },
+        content: content(entry),
         origin: Origin::OtherJournal(NodeId(node)),
         disputed: false,
         preferred: chosen(entry),
     };
     Ok(block.entries.iter().filter(told).map(known).collect())
+}
+
+/// What the block of a verified, undamaged volume says: of all nodes, for its bytes are there.
+pub fn known_in_volume(block: &[u8], preferred: &[Place]) -> PyResult<Vec<Known>> {
+    let block = index::decode(block).map_err(error::index)?;
+    if block.volume.is_none_or(|volume| volume.quarantined) {
+        return Err(PyValueError::new_err("not the index block of a volume of kept instances"));
+    }
+    let chosen = |entry: &IndexEntry| {
+        let id = block.receive_id(entry);
+        id.is_some_and(|id| preferred.contains(&(id.node.0, id.epoch, id.position)))
+    };
+    let known = |entry: &IndexEntry| Known {
+        sop_instance: Arc::clone(&entry.sop_instance),
+        content: content(entry),
+        origin: Origin::VerifiedVolume,
+        disputed: false,
+        preferred: chosen(entry),
+    };
+    Ok(block.entries.iter().map(known).collect())
+}
+
+fn content(entry: &IndexEntry) -> KnownContent {
+    KnownContent {
+        digest: entry.digest,
+        transfer_syntax: Arc::clone(&entry.transfer_syntax),
+        sop_class: Arc::clone(&entry.sop_class),
+    }
 }

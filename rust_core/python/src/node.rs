@@ -19,7 +19,7 @@ use pyo3::types::PyBytes;
 
 use super::error;
 use super::flush::Flush;
-use super::index::known_in;
+use super::index::{known_in, known_in_volume};
 use super::source::InstanceSource;
 
 /// See the stub.
@@ -132,7 +132,6 @@ impl Node {
 /// Epoch, position, study, SOP instance, transfer syntax, length, kept or quarantined.
 type JournalEntry = (u32, u64, String, String, String, u64, &'static str);
 type KnownBlock = ([u8; 16], u32, Vec<u8>);
-/// Node, epoch, position.
 /// Node, epoch and position.
 pub type Place = ([u8; 16], u32, u64);
 type EquivalentContent = (String, Vec<u8>, String, String);
@@ -191,6 +190,7 @@ impl Node {
     }
 
     #[expect(clippy::too_many_arguments, reason = "all that is known of a study")]
+    #[pyo3(signature = (vault, study, blocks, equivalents, disputed, preferred, damaged, *, volumes=Vec::new()))]
     fn study_opened(
         &self,
         py: Python<'_>,
@@ -201,12 +201,16 @@ impl Node {
         disputed: Vec<String>,
         preferred: Vec<Place>,
         damaged: Vec<Place>,
+        volumes: Vec<Vec<u8>>,
     ) -> PyResult<()> {
         let key = StudyKey { vault: VaultId(vault), study: study.into() };
         py.detach(|| {
             let mut known = Vec::new();
             for (node, epoch, block) in &blocks {
                 known.extend(known_in(self.node, (*node, *epoch), block, &preferred, &damaged)?);
+            }
+            for block in &volumes {
+                known.extend(known_in_volume(block, &preferred)?);
             }
             known.extend(equivalents.iter().map(equivalent).collect::<PyResult<Vec<_>>>()?);
             for known in &mut known {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::instance::{Microseconds, NodeId, Uid};
+use crate::instance::{Microseconds, NodeId, ReceiveId, Uid};
+use crate::volume::ranges::{RANGE_LINE_LENGTH, range_count};
 
 /// What a query at series level asks of a series; texts as received, without padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +38,9 @@ pub struct IndexEntry {
     pub digest: [u8; 16],
     /// Length of the data set, bytes.
     pub length: u64,
-    /// Position of its receive id; node and epoch are the block's.
+    /// Index into [`IndexBlock::sources`].
+    pub source: u32,
+    /// Position of its receive id; node and epoch are the source's.
     pub position: u64,
     /// When its last fragment was received.
     pub received_at: Microseconds,
@@ -51,20 +54,62 @@ pub struct IndexEntry {
     pub rows: Option<u16>,
     /// Columns (0028,0011), if present.
     pub columns: Option<u16>,
+    /// Where its data set begins in the volume, bytes; 0 in the block of a batch.
+    pub offset: u64,
 }
 
-/// The kept instances of one study in one batch of one node and epoch, sorted by series and
-/// instance number. Quarantined instances are not in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IndexBlock {
+/// Who received instances: a node in one of its epochs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Source {
     /// The receiving node.
     pub node: NodeId,
     /// Its epoch.
     pub epoch: u32,
+}
+
+/// What the block of a volume says beside its instances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InVolume {
+    /// Whether the volume holds quarantined instances, and those alone.
+    pub quarantined: bool,
+    /// Where the chaining values of the first data set beyond 1 MiB begin in the volume, bytes.
+    pub ranges_offset: u64,
+}
+
+/// Instances of one study, sorted by series and instance number: the kept ones of one batch of one
+/// node and epoch (version 1), or those of one volume (version 2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexBlock {
+    /// Who received them; one alone in the block of a batch.
+    pub sources: Vec<Source>,
+    /// Of a volume: what belongs to it.
+    pub volume: Option<InVolume>,
     /// The series; every one has an entry.
     pub series: Vec<SeriesAttributes>,
     /// The instances.
     pub entries: Vec<IndexEntry>,
+}
+
+impl IndexBlock {
+    /// The receive id of one of its entries.
+    pub fn receive_id(&self, entry: &IndexEntry) -> Option<ReceiveId> {
+        let Source { node, epoch } = *self.sources.get(entry.source as usize)?;
+        Some(ReceiveId { node, epoch, position: entry.position })
+    }
+
+    /// Of each entry, where in the volume its chaining values begin, if it has any.
+    pub fn ranges_offsets(&self) -> Vec<Option<u64>> {
+        let Some(InVolume { ranges_offset, .. }) = self.volume else {
+            return vec![None; self.entries.len()];
+        };
+        let mut next = ranges_offset;
+        let place = |entry: &IndexEntry| {
+            let (here, count) = (next, range_count(entry.length));
+            next = next.wrapping_add(count.wrapping_mul(RANGE_LINE_LENGTH));
+            (count > 0).then_some(here)
+        };
+        self.entries.iter().map(place).collect()
+    }
 }
 
 /// Why a block could not be made, written or read.

@@ -8,65 +8,107 @@ use flate2::bufread::DeflateDecoder;
 use super::varint::{apply, take};
 use super::{
     CHECKSUM_AT, DIGEST_LENGTH, HEADER_LENGTH, INDEX_ENTRIES_MAX, INDEX_SECTION_LENGTH_MAX,
-    IndexBlock, IndexEntry, IndexError, MAGIC, SERIES_TEXT_LENGTH_MAX, SeriesAttributes,
-    UID_LENGTH_MAX, VERSION, checksum,
+    InVolume, IndexBlock, IndexEntry, IndexError, MAGIC, QUARANTINED, SERIES_TEXT_LENGTH_MAX,
+    SOURCE_LENGTH, SeriesAttributes, Source, UID_LENGTH_MAX, VERSION_BATCH, VERSION_VOLUME,
+    VOLUME_HEADER_LENGTH, checksum,
 };
 use crate::instance::{NodeId, Uid};
+use crate::volume::layout::predicted_offset;
 
 /// The block that the bytes are. Whatever the bytes, memory stays in proportion to their number
 /// and to [`INDEX_SECTION_LENGTH_MAX`].
 pub fn decode(bytes: &[u8]) -> Result<IndexBlock, IndexError> {
-    let header = Header::decode(bytes)?;
-    let mut rest = &bytes[HEADER_LENGTH..];
+    let (header, mut rest) = Header::decode(bytes)?;
     let texts = inflate(cut(&mut rest, header.texts)?)?;
     let numbers = inflate(cut(&mut rest, header.numbers)?)?;
     // From here on the count is vouched for by as many digests.
     if rest.len() != header.entries * DIGEST_LENGTH {
         return Err(IndexError::Length);
     }
+    known(header.quarantined.is_none() || header.sources.len() <= header.entries, "source count")?;
     let mut sections = Sections { texts: &texts, numbers: &numbers };
     let series = sections.series(header.entries)?;
-    let entries = sections.entries(&series, rest)?;
+    let sources = header.quarantined.map(|_| header.sources.len());
+    let (entries, ranges_offset) = sections.entries(&series, sources, rest)?;
     if !sections.texts.is_empty() || !sections.numbers.is_empty() {
         return Err(IndexError::Length);
     }
-    Ok(IndexBlock { node: header.node, epoch: header.epoch, series, entries })
+    let volume = header.quarantined.map(|quarantined| InVolume { quarantined, ranges_offset });
+    Ok(IndexBlock { sources: header.sources, volume, series, entries })
 }
 
 struct Header {
-    node: NodeId,
-    epoch: u32,
+    sources: Vec<Source>,
+    /// Of a volume alone.
+    quarantined: Option<bool>,
     entries: usize,
     texts: usize,
     numbers: usize,
 }
 
 impl Header {
-    fn decode(bytes: &[u8]) -> Result<Self, IndexError> {
+    /// The header, and what comes behind it.
+    fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), IndexError> {
         if !bytes.starts_with(&MAGIC) {
             return Err(IndexError::NotABlock);
         }
-        let header = bytes.first_chunk::<HEADER_LENGTH>().ok_or(IndexError::Length)?;
-        if header[4] != VERSION {
-            return Err(IndexError::Version(header[4]));
-        }
-        let word = |at: usize| -> u32 {
-            u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+        let (version, flags) = match bytes {
+            [_, _, _, _, version, flags, ..] => (*version, *flags),
+            _ => return Err(IndexError::Length),
         };
-        if word(CHECKSUM_AT) != checksum(bytes) {
+        let length = match version {
+            VERSION_BATCH => HEADER_LENGTH,
+            VERSION_VOLUME => VOLUME_HEADER_LENGTH,
+            other => return Err(IndexError::Version(other)),
+        };
+        let (header, rest) = bytes.split_at_checked(length).ok_or(IndexError::Length)?;
+        if word(header, CHECKSUM_AT) != checksum(bytes) {
             return Err(IndexError::Checksum);
         }
-        if header[5..8] != [0; 3] {
+        let flags_known = if version == VERSION_VOLUME { QUARANTINED } else { 0 };
+        if flags & !flags_known != 0 || header[6..8] != [0; 2] {
             return Err(IndexError::Malformed("reserved byte"));
         }
-        let mut node = [0; 16];
-        node.copy_from_slice(&header[12..28]);
-        let [entries, texts, numbers] = [32, 36, 40].map(|at| word(at) as usize);
-        if entries > INDEX_ENTRIES_MAX {
+        let (header, rest) = match version {
+            VERSION_BATCH => (Self::of_batch(header), rest),
+            _ => Self::of_volume(header, flags & QUARANTINED != 0, rest)?,
+        };
+        if header.entries > INDEX_ENTRIES_MAX {
             return Err(IndexError::TooLarge("entries"));
         }
-        Ok(Self { node: NodeId(node), epoch: word(28), entries, texts, numbers })
+        Ok((header, rest))
     }
+
+    fn of_batch(header: &[u8]) -> Self {
+        let [entries, texts, numbers] = [32, 36, 40].map(|at| word(header, at) as usize);
+        let sources = vec![source(&header[12..32])];
+        Self { sources, quarantined: None, entries, texts, numbers }
+    }
+
+    fn of_volume<'a>(
+        header: &[u8],
+        quarantined: bool,
+        mut rest: &'a [u8],
+    ) -> Result<(Self, &'a [u8]), IndexError> {
+        let [entries, texts, numbers, sources] =
+            [12, 16, 20, 24].map(|at| word(header, at) as usize);
+        let length = sources.checked_mul(SOURCE_LENGTH).ok_or(IndexError::Length)?;
+        let sources = cut(&mut rest, length)?.chunks_exact(SOURCE_LENGTH).map(source).collect();
+        let quarantined = Some(quarantined);
+        Ok((Self { sources, quarantined, entries, texts, numbers }, rest))
+    }
+}
+
+/// The 32-bit number at an offset that is there.
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+/// Node and epoch, of as many bytes.
+fn source(bytes: &[u8]) -> Source {
+    let mut node = [0; 16];
+    node.copy_from_slice(&bytes[..16]);
+    Source { node: NodeId(node), epoch: word(bytes, 16) }
 }
 
 /// Takes `length` bytes from the front.
@@ -118,11 +160,13 @@ impl Sections<'_> {
         Ok(series)
     }
 
+    /// The entries, and in the block of a volume (which has `sources`) where its ranges begin.
     fn entries(
         &mut self,
         series: &[SeriesAttributes],
+        sources: Option<usize>,
         digests: &[u8],
-    ) -> Result<Vec<IndexEntry>, IndexError> {
+    ) -> Result<(Vec<IndexEntry>, u64), IndexError> {
         let mut entries = blank(digests);
         self.differences(&mut entries, |entry, value| {
             entry.series = narrow(value, "series")?;
@@ -136,6 +180,12 @@ impl Sections<'_> {
         self.dictionary(&mut entries, |entry, uid| entry.sop_class = uid)?;
         self.dictionary(&mut entries, |entry, uid| entry.transfer_syntax = uid)?;
         self.differences(&mut entries, |entry, value| set(&mut entry.length, value))?;
+        if let Some(sources) = sources {
+            self.differences(&mut entries, |entry, value| {
+                entry.source = narrow(value, "source")?;
+                known((entry.source as usize) < sources, "source")
+            })?;
+        }
         self.differences(&mut entries, |entry, value| set(&mut entry.position, value))?;
         self.differences(&mut entries, |entry, value| set(&mut entry.received_at, value as i64))?;
         self.values(&mut entries, |entry, value| set(&mut entry.flags, value))?;
@@ -152,7 +202,22 @@ impl Sections<'_> {
         self.values(&mut entries, |entry, value| {
             set(&mut entry.columns, optional(value, "columns")?)
         })?;
-        Ok(entries)
+        let mut ranges_offset = 0;
+        if sources.is_some() {
+            self.offsets(&mut entries)?;
+            ranges_offset = take(&mut self.numbers)?;
+        }
+        Ok((entries, ranges_offset))
+    }
+
+    fn offsets(&mut self, entries: &mut [IndexEntry]) -> Result<(), IndexError> {
+        let mut end = 0;
+        self.values(entries, |entry, value| {
+            let uids = [&*entry.sop_class, &*entry.sop_instance, &*entry.transfer_syntax];
+            entry.offset = apply(predicted_offset(end, entry.length, uids), value);
+            end = entry.offset.wrapping_add(entry.length);
+            Ok(())
+        })
     }
 
     /// A count of things of which every entry has one: no more of them than entries.
@@ -230,6 +295,7 @@ fn blank(digests: &[u8]) -> Vec<IndexEntry> {
         transfer_syntax: nothing.clone(),
         digest: *digest,
         length: 0,
+        source: 0,
         position: 0,
         received_at: 0,
         flags: 0,
@@ -237,6 +303,7 @@ fn blank(digests: &[u8]) -> Vec<IndexEntry> {
         number_of_frames: None,
         rows: None,
         columns: None,
+        offset: 0,
     };
     digests.iter().map(entry).collect()
 }

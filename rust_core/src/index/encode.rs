@@ -8,11 +8,12 @@ use flate2::write::DeflateEncoder;
 
 use super::varint::{difference, put};
 use super::{
-    CHECKSUM_AT, DIGEST_LENGTH, HEADER_LENGTH, INDEX_ENTRIES_MAX, INDEX_SECTION_LENGTH_MAX,
-    IndexBlock, IndexEntry, IndexError, MAGIC, SERIES_TEXT_LENGTH_MAX, SeriesAttributes,
-    UID_LENGTH_MAX, VERSION, checksum,
+    CHECKSUM_AT, DIGEST_LENGTH, INDEX_ENTRIES_MAX, INDEX_SECTION_LENGTH_MAX, InVolume, IndexBlock,
+    IndexEntry, IndexError, MAGIC, QUARANTINED, SERIES_TEXT_LENGTH_MAX, SeriesAttributes, Source,
+    UID_LENGTH_MAX, VERSION_BATCH, VERSION_VOLUME, checksum,
 };
 use crate::instance::Uid;
+use crate::volume::layout::predicted_offset;
 
 /// The block as bytes. Fails on what no block may hold: more than [`INDEX_ENTRIES_MAX`] instances,
 /// a UID that is none, a text that is too long, a series that is not there.
@@ -25,24 +26,48 @@ pub fn encode(block: &IndexBlock) -> Result<Vec<u8>, IndexError> {
     }
     let mut sections = Sections::default();
     sections.series(&block.series)?;
-    sections.entries(&block.series, &block.entries)?;
+    sections.entries(block)?;
     let (texts, numbers) = (deflate(&sections.texts)?, deflate(&sections.numbers)?);
-    let length = HEADER_LENGTH + texts.len() + numbers.len() + block.entries.len() * DIGEST_LENGTH;
-    let mut out = Vec::with_capacity(length);
-    out.extend(MAGIC);
-    out.extend([VERSION, 0, 0, 0]);
-    out.extend([0; 4]);
-    out.extend(block.node.0);
-    out.extend(block.epoch.to_le_bytes());
-    for count in [block.entries.len(), texts.len(), numbers.len()] {
-        out.extend((count as u32).to_le_bytes());
-    }
+    let counts = [block.entries.len(), texts.len(), numbers.len()];
+    let mut out = header(block, counts)?;
+    out.reserve_exact(texts.len() + numbers.len() + block.entries.len() * DIGEST_LENGTH);
     out.extend(texts);
     out.extend(numbers);
     block.entries.iter().for_each(|entry| out.extend(entry.digest));
     let sum = checksum(&out).to_le_bytes();
     out[CHECKSUM_AT..CHECKSUM_AT + 4].copy_from_slice(&sum);
     Ok(out)
+}
+
+/// All before the sections; the checksum is put in later.
+fn header(block: &IndexBlock, counts: [usize; 3]) -> Result<Vec<u8>, IndexError> {
+    let mut out = MAGIC.to_vec();
+    let counts = counts.map(|count| count as u32).into_iter().flat_map(u32::to_le_bytes);
+    match (block.volume, &block.sources[..]) {
+        (None, [source]) => {
+            out.extend([VERSION_BATCH, 0, 0, 0]);
+            out.extend([0; 4]);
+            put_source(source, &mut out);
+            out.extend(counts);
+        }
+        (None, _) => return Err(IndexError::Malformed("source count")),
+        (Some(InVolume { quarantined, .. }), sources) => {
+            if sources.len() > block.entries.len() {
+                return Err(IndexError::Malformed("source count"));
+            }
+            out.extend([VERSION_VOLUME, if quarantined { QUARANTINED } else { 0 }, 0, 0]);
+            out.extend([0; 4]);
+            out.extend(counts);
+            out.extend((sources.len() as u32).to_le_bytes());
+            sources.iter().for_each(|source| put_source(source, &mut out));
+        }
+    }
+    Ok(out)
+}
+
+fn put_source(source: &Source, out: &mut Vec<u8>) {
+    out.extend(source.node.0);
+    out.extend(source.epoch.to_le_bytes());
 }
 
 fn deflate(section: &[u8]) -> Result<Vec<u8>, IndexError> {
@@ -75,11 +100,11 @@ impl Sections {
         Ok(())
     }
 
-    fn entries(
-        &mut self,
-        series: &[SeriesAttributes],
-        entries: &[IndexEntry],
-    ) -> Result<(), IndexError> {
+    fn entries(&mut self, block: &IndexBlock) -> Result<(), IndexError> {
+        let IndexBlock { sources, volume, series, entries } = block;
+        if entries.iter().any(|entry| entry.source as usize >= sources.len()) {
+            return Err(IndexError::Malformed("source"));
+        }
         if entries.iter().any(|entry| entry.series as usize >= series.len()) {
             return Err(IndexError::Malformed("series"));
         }
@@ -92,6 +117,9 @@ impl Sections {
         self.dictionary(entries.iter().map(|entry| &entry.sop_class))?;
         self.dictionary(entries.iter().map(|entry| &entry.transfer_syntax))?;
         self.differences(entries, |entry| entry.length);
+        if volume.is_some() {
+            self.differences(entries, |entry| u64::from(entry.source));
+        }
         self.differences(entries, |entry| entry.position);
         self.differences(entries, |entry| entry.received_at as u64);
         self.values(entries, |entry| entry.flags);
@@ -99,6 +127,10 @@ impl Sections {
         self.values(entries, |entry| optional(entry.number_of_frames));
         self.values(entries, |entry| optional(entry.rows));
         self.values(entries, |entry| optional(entry.columns));
+        if let Some(InVolume { ranges_offset, .. }) = volume {
+            self.offsets(entries);
+            put(&mut self.numbers, *ranges_offset);
+        }
         Ok(())
     }
 
@@ -149,6 +181,17 @@ impl Sections {
         for value in entries.iter().map(value) {
             put(&mut self.numbers, difference(before, value));
             before = value;
+        }
+    }
+
+    /// How far each data set lies from where it would be right behind the one before.
+    fn offsets(&mut self, entries: &[IndexEntry]) {
+        let mut end = 0;
+        for entry in entries {
+            let uids = [&*entry.sop_class, &*entry.sop_instance, &*entry.transfer_syntax];
+            let predicted = predicted_offset(end, entry.length, uids);
+            put(&mut self.numbers, difference(predicted, entry.offset));
+            end = entry.offset.wrapping_add(entry.length);
         }
     }
 

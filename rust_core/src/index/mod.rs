@@ -1,4 +1,4 @@
-//! The index block: what the catalogue keeps of the instances of one study in one batch.
+//! The index block: what the catalogue keeps of the instances of one study in one batch or volume.
 //!
 //! Rows of instances, columnar and compressed, so that 3.8 billion instances need no wide row
 //! each. Written and read here only; opaque to everybody else. The exact format is in
@@ -11,10 +11,12 @@ mod gather;
 mod locator;
 mod varint;
 
-pub use block::{IndexBlock, IndexEntry, IndexError, Match, SeriesAttributes, find, matches};
+pub use block::{
+    InVolume, IndexBlock, IndexEntry, IndexError, Match, SeriesAttributes, Source, find, matches,
+};
 pub use decode::decode;
 pub use encode::encode;
-pub use gather::{from_particulars, trimmed};
+pub use gather::{Gathering, from_particulars, trimmed};
 pub use locator::{locator_hash, series_hash};
 
 use crate::limits::CAPTURED_VALUE_MAX;
@@ -29,9 +31,18 @@ pub const SERIES_TEXT_LENGTH_MAX: usize = CAPTURED_VALUE_MAX;
 const UID_LENGTH_MAX: usize = 64;
 
 const MAGIC: [u8; 4] = *b"KIDX";
-const VERSION: u8 = 1;
-/// Bytes before the sections.
+/// Of a batch.
+const VERSION_BATCH: u8 = 1;
+/// Of a volume.
+const VERSION_VOLUME: u8 = 2;
+/// Bytes before the sections of a batch.
 const HEADER_LENGTH: usize = 44;
+/// Bytes before the sources of a volume.
+const VOLUME_HEADER_LENGTH: usize = 28;
+/// Node and epoch of one source.
+const SOURCE_LENGTH: usize = 20;
+/// Bit of the header's flags: the instances of the volume are quarantined.
+const QUARANTINED: u8 = 1;
 /// Where the CRC32C stands in the header; it covers every other byte of the block.
 const CHECKSUM_AT: usize = 8;
 /// Bytes kept of a content digest.
