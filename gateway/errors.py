@@ -146,6 +146,18 @@ class NotFoundError(CatalogueError):
     fault = Fault.REMOTE
 
 
+class PlanError(CatalogueError):
+    """A volume cannot be planned from these batches; look again what is open, and plan anew."""
+
+
+class VolumeStateError(CatalogueError):
+    """A volume is not in the state in which this may be done to it."""
+
+
+class CommitmentStateError(CatalogueError):
+    """What a commitment would rest on is not so any more; look again."""
+
+
 class ResolutionError(CatalogueError):
     """An incident may not be resolved like that."""
 

@@ -96,5 +96,5 @@ def _match(vault: VaultId, study: StudyUid, block: StudyBlock, known: _core.Know
         Uid(known.sop_class),
         Uid(known.transfer_syntax),
         known.length,
-        ReceiveId(block.node, block.epoch, known.position),
+        ReceiveId(block.node, known.epoch, known.position),
     )

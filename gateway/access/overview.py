@@ -95,10 +95,14 @@ def _series(head: _core.KnownInstance, instances: Sequence[InstanceShown]) -> Se
     return SeriesShown(head.series, head.modality, description, head.series_number, tuple(instances), length)
 
 
+def _room(block: StudyBlock) -> str:
+    return "journal" if block.volume is None else f"volume {block.volume}"
+
+
 def _instance(block: StudyBlock, known: _core.KnownInstance, names: dict[int, str]) -> InstanceShown:
     flags = tuple(sorted(name for bit, name in names.items() if known.flags >> bit & 1))
     received = _BEGAN + timedelta(microseconds=known.received_at)
-    place = f"journal {block.node}/{block.epoch}/{known.position}"
+    place = f"{_room(block)} {block.node}/{known.epoch}/{known.position}"
     return InstanceShown(
         known.sop_instance, known.sop_class, known.transfer_syntax, known.length, received, flags, place
     )

@@ -12,6 +12,7 @@ from gateway.catalogue.landing import Landing
 from gateway.catalogue.nodes import Nodes, NodeStart
 from gateway.catalogue.queries import queries
 from gateway.catalogue.studies import Studies
+from gateway.catalogue.volumes import Volumes
 from gateway.model.batch import Flush, Known
 from gateway.model.identifiers import StudyUid, VaultId
 from gateway.model.incident import IncidentKind
@@ -49,6 +50,7 @@ class Catalogue:
         self.incidents = Incidents(database)
         self.grants = Grants(database)
         self.nodes = Nodes(database)
+        self.volumes = Volumes(database, lambda: self._landing.make_partitions(now=True))
 
     @classmethod
     async def open(

@@ -30,6 +30,10 @@ class Match:
     """In the first block."""
     other_position: int
     """In the second."""
+    epoch: int | None = None
+    """As the first block says it. A batch has one epoch, a volume may have several."""
+    other_epoch: int | None = None
+    """As the second block says it."""
 
 
 Verifier = Callable[[bytes, bytes], Sequence[Match]]
@@ -60,8 +64,9 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A batch with its block, somewhere in the archive."""
+    """A batch or a verified volume with its block, somewhere in the archive."""
 
+    volume: str | None
     landed_at: datetime
     node: UUID
     epoch: int
@@ -72,8 +77,14 @@ class _Place:
     block: bytes = field(repr=False)
 
     @property
-    def age(self) -> tuple[datetime, UUID, int, int]:
-        return self.landed_at, self.node, self.epoch, self.first_position
+    def age(self) -> tuple[bool, datetime, UUID, int, int, str]:
+        """Volumes are older than batches: what they hold was compared before they were planned."""
+        of_batch = self.landed_at, self.node, self.epoch, self.first_position
+        return self.volume is None, *of_batch, self.volume or ""
+
+    def receive_id(self, epoch: int | None, position: int) -> tuple[UUID, int, int]:
+        """Of an instance of its block, which says the epoch where that is not the batch's."""
+        return self.node, self.epoch if self.volume is None or epoch is None else epoch, position
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +173,7 @@ class Arbitration:
         parties = {tuple(row)[:3] for row in rows} | {tuple(row)[3:] for row in rows}
         for place in await self._places(new.study, new.vault, new.study_uid) if parties else ():
             for match in await asyncio.to_thread(self._verifier, new.block, place.block):
-                other = (place.node, place.epoch, match.other_position)
+                other = place.receive_id(match.other_epoch, match.other_position)
                 if match.sop_uid == finding.match.sop_uid and match.same_content and other in parties:
                     return True
         return False
@@ -172,6 +183,7 @@ class Arbitration:
             rows = await connection.fetch(queries("arbitration")["blocks"], study)
         return [
             _Place(
+                r["volume"],
                 r["landed_at"],
                 r["node"],
                 r["epoch"],
@@ -197,7 +209,7 @@ class Arbitration:
                     findings.append(_Finding(IncidentKind.CROSS_STUDY_UID, newcomer, kept, match))
                 elif not match.same_content:
                     findings.append(_Finding(IncidentKind.DISPUTE, newcomer, kept, match))
-                # The same content twice in one study: both stay until one is in a verified volume.
+                # The same content twice in one study: both stay; a second verified copy harms nobody.
         return findings
 
 
@@ -209,12 +221,10 @@ async def _insert_incidents(connection: Connection, findings: Sequence[_Finding]
 
 def _incident_row(finding: _Finding) -> tuple[object, ...]:
     new, kept, match = finding.newcomer, finding.kept, finding.match
-    shown = kept if kept.vault == new.vault else None  # nothing of another vault is told
-    return (
-        finding.kind.value, new.vault, new.study_uid, match.sop_uid, _reason(finding),
-        new.node, new.epoch, match.position,
-        shown and shown.node, shown and shown.epoch, shown and match.other_position,
-    )  # fmt: skip
+    met = kept.receive_id(match.other_epoch, match.other_position)
+    shown = met if kept.vault == new.vault else (None, None, None)  # nothing of another vault is told
+    receive_id = new.receive_id(match.epoch, match.position)
+    return finding.kind.value, new.vault, new.study_uid, match.sop_uid, _reason(finding), *receive_id, *shown
 
 
 def _reason(finding: _Finding) -> str:

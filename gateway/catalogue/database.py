@@ -58,6 +58,10 @@ class ExclusionError(CatalogueError):
     """A row overlaps another that may not be there at the same time."""
 
 
+class UniqueError(CatalogueError):
+    """A row with that key is there already."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """How PostgreSQL is reached: a URL, or a socket folder with role and database."""
@@ -104,6 +108,8 @@ def translated() -> Iterator[None]:
         raise kind(f"catalogue refused: {_plain(error)}") from None
     except asyncpg.ExclusionViolationError as error:
         raise ExclusionError(f"catalogue refused: {_plain(error)}") from None
+    except asyncpg.UniqueViolationError as error:
+        raise UniqueError(f"catalogue refused: {_plain(error)}") from None
     except asyncpg.PostgresError as error:
         raise CatalogueError(f"catalogue refused: {_plain(error)}") from None
 
@@ -172,8 +178,12 @@ class Database:
             self._pool.terminate()
 
     @asynccontextmanager
-    async def transaction(self, vaults: Sequence[VaultId] = ()) -> "AsyncIterator[Connection]":
+    async def transaction(
+        self, vaults: Sequence[VaultId] = (), *, every_vault: bool = False
+    ) -> "AsyncIterator[Connection]":
         """One transaction that sees `vaults` and no others. When it returns, the work MUST be committed.
+
+        `every_vault` is for a node's own work, which nobody asked for: planning, writing facts, reporting.
 
         If it raises `CatalogueUnavailableError` the outcome is unknown: the connection is cut, and whoever
         wrote must ask again what is there. Never do anything slow or foreign inside.
@@ -183,7 +193,9 @@ class Database:
                 connection = await self._pool.acquire(timeout=self._seconds_max)
                 try:
                     async with _settled(connection):
-                        if vaults:
+                        if every_vault:
+                            await connection.execute(queries("database")["set_every_vault"])
+                        elif vaults:
                             await connection.execute(queries("database")["set_vaults"], list(vaults))
                         yield connection
                 finally:

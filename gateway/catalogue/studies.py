@@ -26,11 +26,14 @@ class Studies:
             rows = await connection.fetch(queries("studies")["known"], vault, study_uid)
         contents: dict[str, list[KnownContent]] = {"equivalent": [], IncidentKind.QUARANTINE.value: []}
         blocks: list[KnownBlock] = []
+        volumes: list[bytes] = []
         disputed: dict[SopInstanceUid, None] = {}
         places: dict[str, list[ReceiveId]] = {"preferred": [], IncidentKind.DAMAGED.value: []}
         for row in rows:
             if row["kind"] == "open":
                 blocks.append(KnownBlock(NodeId(row["node"]), row["epoch"], row["block"]))
+            elif row["kind"] == "volume":
+                volumes.append(row["block"])
             elif row["kind"] in places:
                 places[row["kind"]].append(ReceiveId(NodeId(row["node"]), row["epoch"], row["position"]))
             elif row["kind"] == IncidentKind.DISPUTE.value:
@@ -39,7 +42,7 @@ class Studies:
                 contents[row["kind"]].append(KnownContent(SopInstanceUid(row["sop_uid"]), content_of(row)))
         return Known(
             tuple(blocks), tuple(contents["equivalent"]), tuple(contents["quarantine"]), tuple(disputed),
-            tuple(places["preferred"]), tuple(places["damaged"]),
+            tuple(places["preferred"]), tuple(places["damaged"]), tuple(volumes),
         )  # fmt: skip
 
     async def find(self, vault: VaultId, study_uid: StudyUid) -> Study | None:
@@ -49,7 +52,7 @@ class Studies:
         return None if row is None else _study_of(row)
 
     async def get(self, vault: VaultId, study_uid: StudyUid) -> tuple[Study, tuple[StudyBlock, ...]]:
-        """The study and its index blocks, as of one moment, oldest first. Raises `NotFoundError`."""
+        """The study and its index blocks: volumes first, then oldest first. Raises `NotFoundError`."""
         async with self._database.transaction([vault]) as connection:
             row = await connection.fetchrow(queries("studies")["get"], vault, study_uid)
             if row is None:

@@ -5,9 +5,10 @@ import json
 import asyncpg
 
 from gateway.catalogue.storable import storable
-from gateway.model.identifiers import NodeId, SopInstanceUid, StudyUid, Uid, VaultId
+from gateway.model.identifiers import NodeId, SopInstanceUid, StudyUid, Uid, VaultId, VolumeId
 from gateway.model.incident import Difference, Incident, IncidentKind, IncidentState, Newcomer, Resolution
 from gateway.model.instance import Content, ReceiveId, Sender
+from gateway.model.volume import Volume, VolumeKind, VolumeState
 
 Row = asyncpg.Record
 
@@ -50,6 +51,28 @@ def incident_of(row: Row) -> Incident:
         resolved_at=row["resolved_at"],
         discarded_at=row["discarded_at"],
         rescued=rescued or None,
+    )
+
+
+_PLAIN = (
+    "key", "instances", "uncommitted", "planned_at", "stored_at", "verified_at", "abandoned_at", "reason",
+    "length", "digest", "data_length", "received_from", "received_to", "block", "damaged_at", "damage",
+)  # fmt: skip
+"""Columns of `volume` that are called like the fields of a `Volume`, and are the same."""
+
+
+def volume_of(row: Row) -> Volume:
+    """A row of `volume` joined to its study."""
+    return Volume(
+        id=VolumeId(row["id"]),
+        vault=VaultId(row["vault"]),
+        study_uid=StudyUid(row["study_uid"]),
+        node=NodeId(row["node"]),
+        kind=VolumeKind(row["kind"]),
+        state=VolumeState(row["state"]),
+        supersedes=tuple(VolumeId(one) for one in row["supersedes"] or ()),
+        superseded_by=VolumeId(row["superseded_by"]) if row["superseded_by"] else None,
+        **{name: row[name] for name in _PLAIN},
     )
 
 

@@ -12,7 +12,8 @@ def matches(block: bytes, other: bytes) -> list[Match]:
     for known in _core.decode_block(block):
         if (twin := there.get(known.sop_instance)) is not None:
             same = _content(known) == _content(twin)
-            found.append(Match(SopInstanceUid(known.sop_instance), same, known.position, twin.position))
+            uid, places = SopInstanceUid(known.sop_instance), (known.position, twin.position)
+            found.append(Match(uid, same, *places, epoch=known.epoch, other_epoch=twin.epoch))
     return found
 
 

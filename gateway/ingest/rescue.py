@@ -136,7 +136,7 @@ _Content = tuple[bytes, str, str]
 def _copies(blocks: Sequence[StudyBlock], sop_uid: SopInstanceUid) -> dict[ReceiveId, _Content]:
     """Where the catalogue has that instance, and with which content. Blocking."""
     return {
-        ReceiveId(block.node, block.epoch, known.position): (
+        ReceiveId(block.node, known.epoch, known.position): (
             known.digest, known.transfer_syntax, known.sop_class,
         )
         for block in blocks

@@ -92,13 +92,11 @@ class Flush:
 
 @dataclass(frozen=True, slots=True)
 class KnownBlock:
-    """Kept instances of a study, on some node."""
+    """Kept instances of a study that are in some node's journal only."""
 
     node: NodeId
     epoch: int
     block: bytes = field(repr=False)
-    kind: str = "open"
-    """`open`: in a node's journal only. (`volume` when volumes exist.)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +121,5 @@ class Known:
     """Of UIDs that were disputed: where the content lies that a person chose."""
     damaged: tuple[ReceiveId, ...] = ()
     """What was found damaged or gone, whatever became of the incident: nothing rests on it."""
+    volumes: tuple[bytes, ...] = field(default=(), repr=False)
+    """Index blocks of its verified volumes that were not found damaged."""

@@ -10,6 +10,12 @@ VaultId = NewType("VaultId", UUID)
 NodeId = NewType("NodeId", UUID)
 """A node of the archive, fixed for the life of its data folder."""
 
+VolumeId = NewType("VolumeId", str)
+"""A ULID, 26 characters: unique for ever, and sorted by the time of planning."""
+
+FactId = NewType("FactId", str)
+"""A ULID, 26 characters."""
+
 Uid = NewType("Uid", str)
 """A UID already validated by PS3.5 9.1 (characters and length)."""
 

@@ -4,7 +4,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway.model.identifiers import NodeId, StudyUid, VaultId
+from gateway.model.identifiers import NodeId, StudyUid, VaultId, VolumeId
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +47,26 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class StudyBlock:
-    """One index block of a study: instances of one node and epoch, written and read by Rust."""
+    """One index block of a study, written and read by Rust: an open batch's or a verified volume's."""
 
     node: NodeId
     epoch: int
+    """Of an open batch. 0 of a volume, like its positions: its instances say theirs themselves."""
     first_position: int
     last_position: int
     instances: int
     length: int
     """All data sets together, bytes."""
     landed_at: datetime
+    """Of a volume: when it was verified."""
     block: bytes = field(repr=False)
+    kind: str = "open"
+    """`open`: in a node's journal only; `volume`."""
+    volume: VolumeId | None = None
+    key: str | None = None
+    """Where the store keeps the volume."""
+    damaged: bool = False
+    """The volume was found damaged: nothing rests on it."""
 
 
 @dataclass(frozen=True, slots=True)

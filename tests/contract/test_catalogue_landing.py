@@ -32,7 +32,8 @@ async def test_what_landed_is_found_whole(catalogue: Catalogue) -> None:
         (node, epoch, 1, 2, landed.block)
     ]
     known = await catalogue.known(vault, STUDY)
-    assert [(b.node, b.epoch, b.block, b.kind) for b in known.blocks] == [(node, epoch, landed.block, "open")]
+    assert [(b.node, b.epoch, b.block) for b in known.blocks] == [(node, epoch, landed.block)]
+    assert known.volumes == ()
     assert await catalogue.nodes.catalogued_through(node, epoch) == 2
     statistics = await catalogue.statistics()
     assert statistics.bytes > 0

@@ -5,12 +5,17 @@ SELECT node, epoch, first_position, study, vault, study_uid, hashes FROM arbitra
 SELECT newcomer, study, vault, study_uid FROM arbitration_candidates($1::bigint[], $2::bigint[]);
 
 -- name: blocks
-SELECT node, epoch, first_position, landed_at, block FROM arbitration_blocks($1);
+SELECT volume, node, epoch, first_position, landed_at, block FROM arbitration_places($1);
 
 -- name: insert_incident
 INSERT INTO incident (
     kind, vault, study_uid, sop_uid, reason, node, epoch, position, kept_node, kept_epoch, kept_position)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+SELECT $1::text, $2::uuid, $3::text, $4::text, $5::text, $6::uuid, $7::int, $8::bigint, $9::uuid, $10::int, $11::bigint
+-- The same two met before, when the other was the newcomer: it is in a volume now.
+WHERE NOT EXISTS (
+    SELECT FROM incident i
+    WHERE i.vault = $2 AND i.kind = $1 AND i.sop_uid = $4 AND i.node = $9 AND i.epoch = $10 AND i.position = $11
+      AND i.kept_node = $6 AND i.kept_epoch = $7 AND i.kept_position = $8)
 ON CONFLICT (node, epoch, position, kind) DO NOTHING;
 
 -- name: settled

@@ -19,6 +19,6 @@ SELECT r.rolname AS name,
         WHERE n.nspname = 'kuva' AND c.relkind IN ('r', 'p') AND NOT c.relispartition
           AND c.relname NOT IN ('vault_attributes', 'ae_grant')
           AND (c.relname = 'locator' OR EXISTS (
-              SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'vault' AND NOT a.attisdropped))
+              SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname IN ('vault', 'vaults') AND NOT a.attisdropped))
           AND NOT row_security_active(c.oid))::int AS unguarded
 FROM pg_roles r WHERE r.rolname = current_user;
