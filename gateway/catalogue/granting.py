@@ -16,6 +16,7 @@ from gateway.model.association import (
     Grant,
     Granted,
     GrantWanted,
+    ReportMode,
     Role,
     differences,
 )
@@ -32,7 +33,8 @@ async def grant(connection: Connection, wanted: GrantWanted) -> Granted:
         await connection.execute(
             queries("grants")["update_entity"], caller.title, caller.description,
             list(caller.transfer_syntax_preference), caller.idle_seconds, caller.rule_preset,
-            json.dumps(dict(caller.rule_overrides)),
+            json.dumps(dict(caller.rule_overrides)), caller.report_host, caller.report_port,
+            caller.report_mode and caller.report_mode.value, caller.parking_seconds,
         )  # fmt: skip
     met = await connection.fetch(
         queries("grants")["overlapping"], caller.title, wanted.called, wanted.valid_from, wanted.valid_until
@@ -142,6 +144,10 @@ def entity_of(row: Row) -> ApplicationEntity:
         rule_preset=row["rule_preset"],
         rule_overrides=tuple(sorted(json.loads(row["rule_overrides"]).items())),
         certificate_fingerprint=row["certificate_fingerprint"],
+        report_host=row["report_host"],
+        report_port=row["report_port"],
+        report_mode=ReportMode(row["report_mode"]) if row["report_mode"] else None,
+        parking_seconds=row["parking_seconds"],
     )
 
 

@@ -15,6 +15,16 @@ class Role(Enum):
     PROCESSOR = "processor"
 
 
+class ReportMode(Enum):
+    """On which association a caller takes the report of a storage commitment (PS3.4 J.3.3)."""
+
+    SAME = "same"
+    """The one on which it asked, while it is open."""
+    NEW = "new"
+    """One that we open to it."""
+    SAME_THEN_NEW = "same_then_new"
+
+
 @dataclass(frozen=True, slots=True)
 class ApplicationEntity:
     """A known caller, with what it may deviate in from the profile."""
@@ -31,11 +41,22 @@ class ApplicationEntity:
     """(rule, severity) pairs over the preset, sorted by rule."""
     certificate_fingerprint: bytes | None = field(default=None, repr=False)
     """SHA-256 of its client certificate; has no effect before TLS."""
+    report_host: str | None = None
+    """Where it takes reports; None: only on an association of its own."""
+    report_port: int | None = None
+    """None: 104 (PS3.8 9.1.1)."""
+    report_mode: ReportMode | None = None
+    """None: the same association, then a new one where the host is known."""
+    parking_seconds: float | None = None
+    """How long its commitment requests wait for what is not verified; None: as in the settings."""
 
 
-RESETTABLE = frozenset(
-    ("description", "transfer_syntax_preference", "idle_seconds", "rule_preset", "rule_overrides")
-)
+_SINGLE = (
+    "description", "transfer_syntax_preference", "idle_seconds", "rule_preset",
+    "report_host", "report_port", "report_mode", "parking_seconds",
+)  # fmt: skip
+"""Fields that are replaced whole."""
+RESETTABLE = frozenset((*_SINGLE, "rule_overrides"))
 """Fields of an application entity that can go back to their defaults."""
 
 
@@ -50,6 +71,10 @@ class EntityChange:
     rule_preset: str | None = None
     rule_overrides: Mapping[str, str] = field(default_factory=dict)
     """Rule -> severity; rules that are not named stay as they are recorded."""
+    report_host: str | None = None
+    report_port: int | None = None
+    report_mode: ReportMode | None = None
+    parking_seconds: float | None = None
     reset: frozenset[str] = frozenset()
     """Fields that go back to their defaults before the others are applied; see `RESETTABLE`."""
 
@@ -57,8 +82,7 @@ class EntityChange:
         """The record as it is to be."""
         plain = ApplicationEntity(recorded.title)
         base = replace(recorded, **{name: getattr(plain, name) for name in self.reset & RESETTABLE})
-        single = ("description", "transfer_syntax_preference", "idle_seconds", "rule_preset")
-        given = {name: getattr(self, name) for name in single if getattr(self, name) is not None}
+        given = {name: getattr(self, name) for name in _SINGLE if getattr(self, name) is not None}
         rules = tuple(sorted({**dict(base.rule_overrides), **self.rule_overrides}.items()))
         return replace(base, **given, rule_overrides=rules)
 

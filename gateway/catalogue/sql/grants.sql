@@ -26,7 +26,8 @@ SELECT * FROM application_entity WHERE title = $1 FOR NO KEY UPDATE;
 
 -- name: update_entity
 UPDATE application_entity SET
-    description = $2, transfer_syntax_preference = $3, idle_seconds = $4, rule_preset = $5, rule_overrides = $6
+    description = $2, transfer_syntax_preference = $3, idle_seconds = $4, rule_preset = $5, rule_overrides = $6,
+    report_host = $7, report_port = $8, report_mode = $9, parking_seconds = $10
 WHERE title = $1;
 
 -- name: entities
