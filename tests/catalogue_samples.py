@@ -23,6 +23,10 @@ ATTRIBUTES = StudyAttributes(
 )
 
 
+EPOCH = 1
+"""Of every instance in a volume of these tests: their nodes are in their first epoch."""
+
+
 def vault_id() -> VaultId:
     return VaultId(uuid.uuid4())
 
@@ -95,7 +99,7 @@ def verify(first: bytes, second: bytes) -> Sequence[Match]:
     """Blocks of these tests are text: `uid=position:content` lines."""
     one, two = _read(first), _read(second)
     return [
-        Match(SopInstanceUid(uid), one[uid][1] == two[uid][1], one[uid][0], two[uid][0])
+        Match(SopInstanceUid(uid), one[uid][1] == two[uid][1], one[uid][0], two[uid][0], EPOCH, EPOCH)
         for uid in sorted(one.keys() & two.keys())
     ]
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from gateway.catalogue import Catalogue
 from gateway.model.batch import Batch
-from gateway.model.identifiers import NodeId, StudyUid, VaultId, VolumeId
+from gateway.model.commitment import CommitmentItem, CommitmentRequest, Member, Secured
+from gateway.model.identifiers import AeTitle, NodeId, SopInstanceUid, StudyUid, Uid, VaultId, VolumeId
+from gateway.model.instance import ReceiveId
 from gateway.model.volume import BatchKey, PlannedVolume, Remainder, Volume, VolumePlan
 from tests.catalogue_samples import NOW, STUDY, batch, flush, node_id, vault_id
 
@@ -72,6 +74,46 @@ async def verified(
 async def kept(catalogue: Catalogue, vault: VaultId, node: NodeId, *batches: tuple[int, int]) -> Volume:
     """A verified volume of these batches of the study."""
     return await verified(catalogue, await stored(catalogue, plan_of(vault, node, *batches)))
+
+
+CT = Uid("1.2.840.10008.5.1.4.1.1.2")
+
+
+def item(uid: str) -> CommitmentItem:
+    return CommitmentItem(CT, SopInstanceUid(uid))
+
+
+def request(
+    vaults: Sequence[VaultId],
+    *uids: str,
+    transaction: str = "2.25.1",
+    node: NodeId | None = None,
+    calling: str = "CT1",
+    association: int = 1,
+) -> CommitmentRequest:
+    return CommitmentRequest(
+        transaction_uid=Uid(transaction), calling=AeTitle(calling), called=AeTitle("KUVA"),
+        vaults=tuple(vaults), items=tuple(item(uid) for uid in uids), node=node or node_id(), epoch=1,
+        association=association, deadline_at=NOW,
+    )  # fmt: skip
+
+
+def secured(volume: Volume, epoch: int, *uids: str) -> Secured:
+    """The members of the volume with these UIDs; its block is lines of text."""
+    assert volume.block is not None
+    lines = [line.partition("=") for line in volume.block.decode().splitlines()]
+    return Secured(
+        volume.id,
+        tuple(
+            Member(
+                ordinal,
+                ReceiveId(volume.node, epoch, int(rest.partition(":")[0])),
+                SopInstanceUid(uid),
+            )
+            for ordinal, (uid, _, rest) in enumerate(lines)
+            if uid in uids
+        ),
+    )
 
 
 def remainder(epoch: int, one: Batch) -> Remainder:

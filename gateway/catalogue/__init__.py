@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gateway.catalogue.arbitration import Arbitration, Match, StudyCopy, Verifier
+from gateway.catalogue.commitments import Commitments
 from gateway.catalogue.database import Address, Database
+from gateway.catalogue.deliveries import Deliveries
+from gateway.catalogue.facts import Facts
 from gateway.catalogue.grants import Grants
 from gateway.catalogue.incidents import Choices, IncidentFilters, Incidents
 from gateway.catalogue.landing import Landing
@@ -50,6 +53,9 @@ class Catalogue:
         self.incidents = Incidents(database)
         self.grants = Grants(database)
         self.nodes = Nodes(database)
+        self.commitments = Commitments(database)
+        self.deliveries = Deliveries(database)
+        self.facts = Facts(database)
         self.volumes = Volumes(database, lambda: self._landing.make_partitions(now=True))
 
     @classmethod

@@ -30,9 +30,9 @@ class Match:
     """In the first block."""
     other_position: int
     """In the second."""
-    epoch: int | None = None
+    epoch: int
     """As the first block says it. A batch has one epoch, a volume may have several."""
-    other_epoch: int | None = None
+    other_epoch: int
     """As the second block says it."""
 
 
@@ -82,9 +82,9 @@ class _Place:
         of_batch = self.landed_at, self.node, self.epoch, self.first_position
         return self.volume is None, *of_batch, self.volume or ""
 
-    def receive_id(self, epoch: int | None, position: int) -> tuple[UUID, int, int]:
+    def receive_id(self, epoch: int, position: int) -> tuple[UUID, int, int]:
         """Of an instance of its block, which says the epoch where that is not the batch's."""
-        return self.node, self.epoch if self.volume is None or epoch is None else epoch, position
+        return self.node, self.epoch if self.volume is None else epoch, position
 
 
 @dataclass(frozen=True, slots=True)
