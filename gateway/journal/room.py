@@ -95,10 +95,10 @@ class Journal:
         preferred = [(one.node.bytes, one.epoch, one.position) for one in known.preferred]
         damaged = [(one.node.bytes, one.epoch, one.position) for one in known.damaged]
         told = (vault.bytes, study, blocks, equivalents, disputed, preferred, damaged)
-        if not blocks and not equivalents:
+        if not blocks and not equivalents and not known.volumes:
             self._node.study_opened(*told)
         else:
-            await asyncio.to_thread(self._node.study_opened, *told)
+            await asyncio.to_thread(self._node.study_opened, *told, volumes=known.volumes)
 
     def study_changed(self, vault: VaultId, study: StudyUid) -> None:
         """What the catalogue told of a study is true no longer: it is asked again at the next instance."""

@@ -16,7 +16,10 @@ from tests.postgresql import Base
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-TABLES = ("study", "open_batch", "locator", "incident", "arbitration")
+TABLES = (
+    "study", "open_batch", "locator", "incident", "arbitration", "volume", "planned_batch", "commitment", "custody",
+    "fact", "delivery",
+)  # fmt: skip
 Raw = asyncpg.Connection
 
 
@@ -38,7 +41,36 @@ async def vaults(base: Base) -> tuple[VaultId, VaultId]:
         )
         landed = await base.catalogue._landing.land(one)  # no arbitration, so that its rows stay
         assert landed
+    await _with_custody(base, pair)
     return pair
+
+
+async def _with_custody(base: Base, pair: tuple[VaultId, VaultId]) -> None:
+    """A row each of what follows landing; written by the owner, so that no other row changes."""
+    owner = await asyncpg.connect(**base.server.address("kuva_owner", base.name).arguments())
+    await owner.execute("SET search_path = kuva")
+    for number, vault in enumerate(pair):
+        for statement in CUSTODY_ROWS:
+            await owner.execute(statement.format(vault=vault, number=number))
+    await owner.close()
+
+
+CUSTODY_ROWS = (
+    """INSERT INTO volume (id, key, study, vault, node, kind, instances, planned_at)
+    SELECT lpad('{number}', 26, '0'), '{number}', s.id, s.vault, s.vault, 'kept', 1, now()
+    FROM study s WHERE s.vault = '{vault}'""",
+    """INSERT INTO planned_batch
+    SELECT o.study, o.node, o.epoch, o.first_position, o.landed_at, o.vault, lpad('{number}', 26, '0')
+    FROM open_batch o WHERE o.vault = '{vault}'""",
+    """INSERT INTO commitment (
+        transaction_uid, calling, called, vaults, node, epoch, association, items, deadline_at, digest, list)
+    SELECT '2.25.{number}', 'CT1', 'KUVA', ARRAY['{vault}'::uuid], '{vault}', 1, 1, 1, now(),
+        decode(repeat('00', 32), 'hex'), ''""",
+    "INSERT INTO custody (volume, vault, since) VALUES (lpad('{number}', 26, '0'), '{vault}', now())",
+    """INSERT INTO delivery (commitment, kind, destination, called, vaults, node, epoch, association, digest)
+    SELECT id, 'result', calling, called, vaults, node, 1, 1, digest
+    FROM commitment WHERE vaults = ARRAY['{vault}'::uuid]""",
+)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -118,6 +118,21 @@ async def test_the_bundled_steps_are_numbered_without_a_gap() -> None:
     assert [step.number for step in bundled()] == list(range(1, len(bundled()) + 1))
 
 
+async def test_vaults_that_there_are_get_the_fact_that_later_ones_leave(owner: Address) -> None:
+    before, after = bundled()[:6], bundled()
+    await migrate(owner, steps=before)
+    connection = await asyncpg.connect(**owner.arguments())
+    await connection.execute("INSERT INTO kuva.vault (id, name) VALUES (gen_random_uuid(), 'north')")
+    await migrate(owner, steps=after)
+    await connection.execute("INSERT INTO kuva.vault (id, name) VALUES (gen_random_uuid(), 'south')")
+    rows = await connection.fetch(
+        "SELECT v.name, f.payload::json ->> 'name' AS told, f.payload::json ->> 'vault' = v.id::text AS same"
+        " FROM kuva.vault v LEFT JOIN kuva.fact f ON f.vault = v.id ORDER BY f.id"
+    )
+    await connection.close()
+    assert [tuple(row) for row in rows] == [("north", "north", True), ("south", "south", True)]
+
+
 OVERLAPPING = """
 INSERT INTO kuva.vault (id, name) SELECT lpad(n::text, 32, '0')::uuid, 'v' || n FROM generate_series(1, 4) n;
 INSERT INTO kuva.application_entity (title) VALUES ('CT'), ('MR');
