@@ -21,6 +21,7 @@ __all__ = [
     "Association",
     "Batch",
     "CommandReceived",
+    "CommitmentInformation",
     "Comparison",
     "Damaged",
     "Difference",
@@ -47,6 +48,7 @@ __all__ = [
     "keyword_of",
     "locator_hash",
     "refusal_comment",
+    "read_commitment",
     "refusals",
     "rule_codes",
     "transfer_syntaxes",
@@ -139,12 +141,19 @@ class CommandReceived:
     message_id_responded_to: int | None
     sop_class: str | None
     sop_instance: str | None
+    requested_sop_class: str | None
+    requested_sop_instance: str | None
+    action_type: int | None
+    event_type: int | None
     status: int | None
     error_comment: str | None
     offending_elements: list[int]
     priority: int | None
     data_set: bytes | None
-    """At most 1 MiB; None where the command announced none."""
+    """At most 1 MiB, of N-ACTION and N-EVENT-REPORT 20 MiB; None where the command announced none.
+
+    Of those two it counts against a budget over all associations for as long as this object lives: what
+    does not fit is answered 0213H, and never gets here."""
 
 @final
 class ReleaseRequested:
@@ -229,6 +238,10 @@ class Association:
         """An acceptor in state Sta2; `number` is unique on this node and epoch."""
 
     @staticmethod
+    def keeping_nothing() -> Association:
+        """An acceptor without a node, in state Sta2: every C-STORE is refused."""
+
+    @staticmethod
     def requestor(
         *,
         called: str,
@@ -290,6 +303,33 @@ class Association:
         data_set: bytes | None = None,
     ) -> bytes:
         """A response as ready PDUs. `sub_operations` = (remaining or None, completed, failed, warning)."""
+
+    def roles(self, context_id: int) -> tuple[bool, bool] | None:
+        """Which roles are ours on an accepted context: (SCU, SCP)."""
+
+    def n_event_report(
+        self,
+        context_id: int,
+        message_id: int,
+        *,
+        sop_class: str,
+        sop_instance: str,
+        event_type: int,
+        data_set: bytes,
+    ) -> bytes:
+        """An N-EVENT-REPORT-RQ with its event information as ready PDUs (PS3.7 10.3.1)."""
+
+    def n_action(
+        self,
+        context_id: int,
+        message_id: int,
+        *,
+        sop_class: str,
+        sop_instance: str,
+        action_type: int,
+        data_set: bytes,
+    ) -> bytes:
+        """An N-ACTION-RQ with its action information as ready PDUs (PS3.7 10.3.5)."""
 
     def echo_request(self, context_id: int, message_id: int) -> bytes: ...
     def store(
@@ -628,6 +668,27 @@ class Node:
 
     def stop(self) -> None:
         """Blocking. No new instances; what is queued becomes durable; threads end."""
+
+# --- storage commitment -----------------------------------------------------------------------
+
+@final
+class CommitmentInformation:
+    """What an N-ACTION asks, or an N-EVENT-REPORT tells (PS3.4 J.3). Lists come in slices: asking for
+    thousands at once holds up every thread."""
+
+    transaction: str | None
+    retrieve_title: str | None
+    referenced_count: int
+    failed_count: int
+    def referenced(self, start: int, many: int) -> list[tuple[str, str]]:
+        """(SOP class, SOP instance) of the Referenced SOP Sequence."""
+
+    def failed(self, start: int, many: int) -> list[tuple[str, str, int | None]]:
+        """(SOP class, SOP instance, failure reason) of the Failed SOP Sequence."""
+
+def read_commitment(data_set: bytes, transfer_syntax: str) -> CommitmentInformation:
+    """Blocking. Strict and bounded; `MalformedInformationError` names what is wrong, ValueError a
+    transfer syntax that is none."""
 
 # --- refusals ---------------------------------------------------------------------------------
 

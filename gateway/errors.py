@@ -63,6 +63,14 @@ class RemoteError(GatewayError):
     fault = Fault.REMOTE
 
 
+class MalformedInformationError(RemoteError):
+    """Storage commitment information that is none; `code` is its entry in the catalogue of refusals."""
+
+    def __init__(self, code: str, offending: int | None, byte: int | None) -> None:
+        super().__init__(code)
+        self.code, self.offending, self.byte = code, offending, byte
+
+
 class AssociationRejectedError(RemoteError):
     """The peer rejected our association for good (PS3.8 9.3.4)."""
 

@@ -15,6 +15,8 @@ from gateway.transport.association import (
 
 ProposedContext = tuple[int, str, tuple[str, ...]]
 """(context id, abstract syntax, transfer syntaxes)."""
+ProposedRole = tuple[str, bool, bool]
+"""(SOP class, we are SCU, we are SCP) (PS3.7 D.3.3.4)."""
 
 _REASONS = {
     (1, 1): "no reason given",
@@ -54,6 +56,7 @@ async def request(
     called: str,
     calling: str,
     contexts: Sequence[ProposedContext],
+    roles: Sequence[ProposedRole] = (),
     timers: Timers | None = None,
 ) -> tuple[Association, AssociateAccepted]:
     """An established association.
@@ -64,7 +67,9 @@ async def request(
     specs = [
         _core.ProposedContextSpec(number, abstract, list(syntaxes)) for number, abstract, syntaxes in contexts
     ]
-    engine, associate_rq = _core.Association.requestor(called=called, calling=calling, contexts=specs)
+    engine, associate_rq = _core.Association.requestor(
+        called=called, calling=calling, contexts=specs, roles=[_core.Role(*role) for role in roles]
+    )
     association = Association(engine, timers)
     try:
         async with asyncio.timeout(timers.artim_seconds):

@@ -8,6 +8,7 @@
 
 pub mod association;
 pub mod command;
+pub mod commitment;
 pub mod dataset;
 pub mod dedup;
 pub mod implementation;

@@ -16,6 +16,16 @@ pub const FRAGMENTS_FREE: u64 = 4096;
 pub const FRAGMENT_LENGTH_AVERAGE_LEAST: u64 = 128;
 /// Largest data set of a service other than C-STORE (identifiers, N-ACTION information), bytes.
 pub const IDENTIFIER_LENGTH_MAX: usize = 1 << 20;
+/// Instances that one storage commitment request or report may name.
+pub const REFERENCES_MAX: usize = 100_000;
+/// Largest information of an N-ACTION or N-EVENT-REPORT, bytes: `REFERENCES_MAX` references with
+/// the longest UIDs and reasons fit.
+pub const REFERENCES_LENGTH_MAX: usize = 20 << 20;
+/// All such information that is held at once, over all associations of a node, bytes.
+pub const REFERENCES_TOTAL_MAX: usize = 64 << 20;
+/// Of that, what is left to short requests (`IDENTIFIER_LENGTH_MAX`) alone, bytes: a few long ones
+/// do not lock out everybody.
+pub const REFERENCES_SHORT_MAX: usize = 16 << 20;
 /// Our own maximum PDU length, as told to peers (PS3.8 D.1), bytes.
 pub const PDU_LENGTH_MAX_OURS: u32 = 256 << 10;
 /// The smallest maximum PDU length of a peer that can still carry anything useful.
@@ -43,6 +53,8 @@ pub const ERROR_COMMENT_LENGTH_MAX: usize = 64;
 
 const _: () = assert!(BLOCK_LENGTH.is_multiple_of(JOURNAL_ALIGNMENT));
 const _: () = assert!(COMMAND_SET_LENGTH_MAX < ASSOCIATE_LENGTH_MAX);
+const _: () = assert!(REFERENCES_MAX * (8 + 8 + 64 + 8 + 64 + 10 + 16) < REFERENCES_LENGTH_MAX);
+const _: () = assert!(REFERENCES_LENGTH_MAX + REFERENCES_SHORT_MAX <= REFERENCES_TOTAL_MAX);
 const _: () = assert!(CAPTURED_VALUE_MAX < CAPTURED_TOTAL_MAX);
 const _: () = assert!(
     (INSTANCE_LENGTH_MAX / (BLOCK_LENGTH as u64 - 64) + 1) * 24 < CLOSING_RECORD_LENGTH_MAX as u64

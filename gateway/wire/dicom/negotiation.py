@@ -19,12 +19,14 @@ IMPLEMENTATION_VERSION_NAME = "KUVAVARANTO_01"
 
 VERIFICATION = Uid("1.2.840.10008.1.1")
 STUDY_ROOT_GET = Uid("1.2.840.10008.5.1.4.1.2.2.3")
+STORAGE_COMMITMENT = Uid("1.2.840.10008.1.20.1")
+"""Storage Commitment Push Model SOP class (PS3.4 J.3)."""
 IMPLICIT_VR_LITTLE_ENDIAN = Uid("1.2.840.10008.1.2")
 EXPLICIT_VR_LITTLE_ENDIAN = Uid("1.2.840.10008.1.2.1")
 
 SERVICES: Mapping[str, frozenset[Uid]] = {
     service: frozenset((IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN))
-    for service in (VERIFICATION, STUDY_ROOT_GET)
+    for service in (VERIFICATION, STUDY_ROOT_GET, STORAGE_COMMITMENT)
 }
 """Services that are not storage, and the transfer syntaxes of their small data sets."""
 

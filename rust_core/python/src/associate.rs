@@ -1,7 +1,8 @@
 //! What an association says to policy, as frozen Python objects.
 
 use kuva_core::command::{CommandSet, tag};
-use kuva_core::intake::Heard;
+use kuva_core::intake::peer::DataSet;
+use kuva_core::intake::{Heard, Share};
 use kuva_core::pdu::{self, ContextResult, UserInformation};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -101,19 +102,40 @@ pub struct AssociateRejected {
 }
 
 /// See the stub.
-#[pyclass(frozen, get_all, module = "gateway._core")]
+#[pyclass(frozen, module = "gateway._core")]
 pub struct CommandReceived {
+    #[pyo3(get)]
     context_id: u8,
+    #[pyo3(get)]
     command_field: u16,
+    #[pyo3(get)]
     message_id: Option<u16>,
+    #[pyo3(get)]
     message_id_responded_to: Option<u16>,
+    #[pyo3(get)]
     sop_class: Option<String>,
+    #[pyo3(get)]
     sop_instance: Option<String>,
+    #[pyo3(get)]
+    requested_sop_class: Option<String>,
+    #[pyo3(get)]
+    requested_sop_instance: Option<String>,
+    #[pyo3(get)]
+    action_type: Option<u16>,
+    #[pyo3(get)]
+    event_type: Option<u16>,
+    #[pyo3(get)]
     status: Option<u16>,
+    #[pyo3(get)]
     error_comment: Option<String>,
+    #[pyo3(get)]
     offending_elements: Vec<u32>,
+    #[pyo3(get)]
     priority: Option<u16>,
+    #[pyo3(get)]
     data_set: Option<Py<PyBytes>>,
+    /// Given back when Python lets go of the command, and so of its data set.
+    _share: Option<Share>,
 }
 
 /// See the stub.
@@ -224,20 +246,27 @@ fn received(
     py: Python<'_>,
     context_id: u8,
     command: &CommandSet,
-    data_set: Option<Vec<u8>>,
+    data_set: Option<DataSet>,
 ) -> CommandReceived {
+    let uid = |tag| command.uid(tag).map(|uid| uid.to_string());
+    let (bytes, share) = data_set.map(|d| (d.bytes, d.share)).unzip();
     CommandReceived {
         context_id,
         command_field: command.us(tag::COMMAND_FIELD).unwrap_or_default(),
         message_id: command.us(tag::MESSAGE_ID),
         message_id_responded_to: command.us(tag::MESSAGE_ID_RESPONDED),
-        sop_class: command.uid(tag::AFFECTED_SOP_CLASS).map(|uid| uid.to_string()),
-        sop_instance: command.uid(tag::AFFECTED_SOP_INSTANCE).map(|uid| uid.to_string()),
+        sop_class: uid(tag::AFFECTED_SOP_CLASS),
+        sop_instance: uid(tag::AFFECTED_SOP_INSTANCE),
+        requested_sop_class: uid(tag::REQUESTED_SOP_CLASS),
+        requested_sop_instance: uid(tag::REQUESTED_SOP_INSTANCE),
+        action_type: command.us(tag::ACTION_TYPE),
+        event_type: command.us(tag::EVENT_TYPE),
         status: command.us(tag::STATUS),
         error_comment: command.text(tag::ERROR_COMMENT).map(|t| t.to_string()),
         offending_elements: command.tags(tag::OFFENDING_ELEMENT),
         priority: command.us(tag::PRIORITY),
-        data_set: data_set.map(|bytes| PyBytes::new(py, &bytes).unbind()),
+        data_set: bytes.map(|bytes| PyBytes::new(py, &bytes).unbind()),
+        _share: share.flatten(),
     }
 }
 

@@ -6,78 +6,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kuva_core::association::AssociationLimits;
 use kuva_core::command::{
-    CommandSetBuilder, DATA_SET, MoveOriginator, NO_DATA_SET, Priority, build, tag,
+    CommandSet, CommandSetBuilder, DATA_SET, MoveOriginator, NO_DATA_SET, Priority, build, tag,
 };
 use kuva_core::implementation;
-use kuva_core::instance::{Sender, VaultId};
 use kuva_core::intake::counters::Counters;
 use kuva_core::intake::lane::Lane;
 use kuva_core::intake::wake::WakeUps;
-use kuva_core::intake::{self, Heard, Peer};
+use kuva_core::intake::{Heard, Peer};
 use kuva_core::pdu::{
     Abort, AeTitle, AssociateAc, AssociateRj, AssociateRq, PresentationContextAnswered,
     RoleSelection, SopClassExtended, UserInformation,
 };
 use kuva_core::refusal::comment::fit;
-use kuva_core::rules::{Preset, RuleSet, Severity};
 use kuva_core::transfer::StoreTransfer as CoreTransfer;
 use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
+use super::admission::Admission;
 use super::associate::{AnsweredContext, ProposedContextSpec, Role, context_result, event};
 use super::error::{self, LocalError};
 use super::node::Node;
 use super::source::{InstanceSource, StoreTransfer};
-
-/// See the stub.
-#[pyclass(frozen, module = "gateway._core")]
-pub struct Admission(Arc<intake::Admission>);
-
-#[pymethods]
-impl Admission {
-    #[new]
-    #[pyo3(signature = (*, vault, calling, called, address, preset, rules))]
-    fn new(
-        vault: [u8; 16],
-        calling: &str,
-        called: &str,
-        address: &str,
-        preset: &str,
-        rules: Vec<(String, String)>,
-    ) -> PyResult<Self> {
-        let sender = Sender {
-            calling: calling.into(),
-            called: called.into(),
-            address: address.into(),
-            association: 0,
-        };
-        let rules = rule_set(preset, &rules)?;
-        Ok(Self(Arc::new(intake::Admission { vault: VaultId(vault), sender, rules })))
-    }
-}
-
-fn rule_set(preset: &str, pairs: &[(String, String)]) -> PyResult<RuleSet> {
-    let preset = match preset {
-        "strict" => Preset::Strict,
-        "migration" => Preset::Migration,
-        other => return Err(PyValueError::new_err(format!("no rule preset {other:?}"))),
-    };
-    let pairs: Vec<(&str, Severity)> = pairs
-        .iter()
-        .map(|(code, how)| Ok((code.as_str(), severity(how)?)))
-        .collect::<PyResult<_>>()?;
-    RuleSet::from_pairs(preset, pairs).map_err(error::rule)
-}
-
-fn severity(name: &str) -> PyResult<Severity> {
-    match name {
-        "refuse" => Ok(Severity::Refuse),
-        "flag" => Ok(Severity::Flag),
-        other => Err(PyValueError::new_err(format!("no severity {other:?}; say refuse or flag"))),
-    }
-}
 
 /// See the stub.
 #[pyclass(frozen, get_all, module = "gateway._core")]
@@ -127,6 +78,13 @@ impl Association {
         let (wake, counters) = (Arc::clone(&intake.wake), Arc::clone(&intake.counters));
         let lane = Arc::new(Lane::new(number, wake, counters));
         Self::with(Peer::acceptor(Arc::clone(intake), lane, AssociationLimits::default()))
+    }
+
+    #[staticmethod]
+    fn keeping_nothing() -> PyResult<Self> {
+        let wake = Arc::new(WakeUps::new()?);
+        let lane = Arc::new(Lane::new(0, wake, Arc::new(Counters::default())));
+        Ok(Self::with(Peer::keeping_nothing(lane, AssociationLimits::default())))
     }
 
     #[staticmethod]
@@ -330,6 +288,45 @@ impl Association {
         Ok(self.out(py, &bytes.map_err(error::protocol)?))
     }
 
+    #[pyo3(signature = (context_id, message_id, *, sop_class, sop_instance, event_type, data_set))]
+    #[expect(clippy::too_many_arguments, reason = "an N-EVENT-REPORT-RQ has these parts")]
+    fn n_event_report<'py>(
+        &self,
+        py: Python<'py>,
+        context_id: u8,
+        message_id: u16,
+        sop_class: &str,
+        sop_instance: &str,
+        event_type: u16,
+        data_set: &[u8],
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let command = build::n_event_report_rq(message_id, sop_class, sop_instance, event_type);
+        self.message(py, context_id, &command, data_set)
+    }
+
+    #[pyo3(signature = (context_id, message_id, *, sop_class, sop_instance, action_type, data_set))]
+    #[expect(clippy::too_many_arguments, reason = "an N-ACTION-RQ has these parts")]
+    fn n_action<'py>(
+        &self,
+        py: Python<'py>,
+        context_id: u8,
+        message_id: u16,
+        sop_class: &str,
+        sop_instance: &str,
+        action_type: u16,
+        data_set: &[u8],
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let command = build::n_action_rq(message_id, sop_class, sop_instance, action_type);
+        self.message(py, context_id, &command, data_set)
+    }
+
+    /// Which of an accepted context's two roles are ours: (SCU, SCP).
+    fn roles(&self, context_id: u8) -> Option<(bool, bool)> {
+        let mut inner = self.lock();
+        let context = inner.peer.engine().context(context_id)?;
+        Some((context.we_may_be_scu, context.we_may_be_scp))
+    }
+
     #[pyo3(signature = (context_id, message_id, source, *, move_originator=None))]
     fn store(
         &self,
@@ -363,6 +360,24 @@ impl Association {
 }
 
 impl Association {
+    /// A command with its data set, as ready PDUs. From now on workers hand their answers over,
+    /// so that none comes between its fragments (PS3.8 E.2).
+    fn message<'py>(
+        &self,
+        py: Python<'py>,
+        context_id: u8,
+        command: &CommandSet,
+        data_set: &[u8],
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        self.lane.share();
+        let mut inner = self.lock();
+        let engine = inner.peer.engine();
+        let mut bytes = engine.command(context_id, command).map_err(error::protocol)?;
+        engine.outgoing().data_set(context_id, data_set, true, &mut bytes);
+        drop(inner);
+        Ok(self.out(py, &bytes))
+    }
+
     fn events<'py>(&self, py: Python<'py>, heard: Vec<Heard>) -> PyResult<Bound<'py, PyList>> {
         let events = PyList::empty(py);
         for one in heard {

@@ -8,6 +8,7 @@ use kuva_core::instance::ReceiveId;
 use kuva_core::intake::equivalence::ComparisonError;
 use kuva_core::journal::JournalError as CoreJournalError;
 use kuva_core::part10::FileMetaError;
+use kuva_core::refusal::Refusal;
 use kuva_core::rules::RuleError;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -19,6 +20,7 @@ pyo3::import_exception!(gateway.errors, JournalFullError);
 pyo3::import_exception!(gateway.errors, JournalReadOnlyError);
 pyo3::import_exception!(gateway.errors, JournalRotError);
 pyo3::import_exception!(gateway.errors, LocalError);
+pyo3::import_exception!(gateway.errors, MalformedInformationError);
 pyo3::import_exception!(gateway.errors, NotDiscardableError);
 pyo3::import_exception!(gateway.errors, UnreadableFileError);
 
@@ -35,6 +37,12 @@ pub fn rule(error: RuleError) -> PyErr {
 /// A file that is to be sent and can't be.
 pub fn file(path: &Path, error: FileMetaError) -> PyErr {
     UnreadableFileError::new_err(format!("{} {error}", path.display()))
+}
+
+/// Storage commitment information that is none.
+pub fn information(refusal: Refusal) -> PyErr {
+    let Refusal { entry, offending, byte } = refusal;
+    MalformedInformationError::new_err((entry.code, offending, byte))
 }
 
 /// An index block that cannot be made or read.

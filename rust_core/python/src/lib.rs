@@ -1,7 +1,9 @@
 //! `gateway._core`: the one door between Python and the core. Documented in `gateway/_core.pyi`.
 
+mod admission;
 mod associate;
 mod association;
+mod commitment;
 mod error;
 mod flush;
 mod index;
@@ -15,13 +17,17 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
+    use super::admission::Admission;
+    #[pymodule_export]
     use super::associate::{
         Aborted, AnsweredContext, AssociateAccepted, AssociateRejected, AssociateRequested,
         CommandReceived, Failed, ProposedContext, ProposedContextSpec, ReleaseRequested, Released,
         Role,
     };
     #[pymodule_export]
-    use super::association::{Admission, Association, Progress};
+    use super::association::{Association, Progress};
+    #[pymodule_export]
+    use super::commitment::{CommitmentInformation, read_commitment};
     #[pymodule_export]
     use super::flush::{Batch, Flush, Quarantined};
     #[pymodule_export]

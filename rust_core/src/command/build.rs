@@ -81,6 +81,36 @@ pub fn c_get_rsp(
         .finish()
 }
 
+/// N-EVENT-REPORT-RQ (PS3.7 10.3.1.1); the event information follows.
+pub fn n_event_report_rq(
+    message_id: u16,
+    sop_class: &str,
+    sop_instance: &str,
+    event_type: u16,
+) -> CommandSet {
+    request(field::N_EVENT_REPORT_RQ, message_id, sop_class, DATA_SET)
+        .uid(tag::AFFECTED_SOP_INSTANCE, sop_instance)
+        .us(tag::EVENT_TYPE, event_type)
+        .finish()
+}
+
+/// N-ACTION-RQ (PS3.7 10.3.5.1); the action information follows.
+pub fn n_action_rq(
+    message_id: u16,
+    sop_class: &str,
+    sop_instance: &str,
+    action_type: u16,
+) -> CommandSet {
+    CommandSetBuilder::new()
+        .uid(tag::REQUESTED_SOP_CLASS, sop_class)
+        .us(tag::COMMAND_FIELD, field::N_ACTION_RQ)
+        .us(tag::MESSAGE_ID, message_id)
+        .us(tag::DATA_SET_TYPE, DATA_SET)
+        .uid(tag::REQUESTED_SOP_INSTANCE, sop_instance)
+        .us(tag::ACTION_TYPE, action_type)
+        .finish()
+}
+
 /// C-CANCEL-RQ of a C-FIND, C-MOVE or C-GET by its message id (PS3.7 9.3.2.3).
 pub fn c_cancel_rq(message_id_responded: u16) -> CommandSet {
     CommandSetBuilder::new()

@@ -85,6 +85,30 @@ pub enum Command {
         sub_operations: SubOperations,
         has_data_set: bool,
     },
+    NEventReportRq {
+        message_id: u16,
+        sop_class: Uid,
+        sop_instance: Uid,
+        event_type: u16,
+        has_data_set: bool,
+    },
+    NEventReportRsp {
+        message_id_responded: u16,
+        status: u16,
+        has_data_set: bool,
+    },
+    NActionRq {
+        message_id: u16,
+        sop_class: Uid,
+        sop_instance: Uid,
+        action_type: u16,
+        has_data_set: bool,
+    },
+    NActionRsp {
+        message_id_responded: u16,
+        status: u16,
+        has_data_set: bool,
+    },
     CCancelRq {
         message_id_responded: u16,
     },
@@ -134,6 +158,10 @@ impl Command {
             | Self::CStoreRsp { .. }
             | Self::CCancelRq { .. } => false,
             Self::CGetRsp { has_data_set, .. }
+            | Self::NEventReportRq { has_data_set, .. }
+            | Self::NEventReportRsp { has_data_set, .. }
+            | Self::NActionRq { has_data_set, .. }
+            | Self::NActionRsp { has_data_set, .. }
             | Self::Other { has_data_set, .. }
             | Self::Malformed { has_data_set, .. } => *has_data_set,
         }
@@ -179,6 +207,41 @@ fn parse(
         field::C_CANCEL_RQ => {
             announced(has_data_set, false)?;
             Command::CCancelRq { message_id_responded }
+        }
+        _ => return normalised(set, command_field, message_id, has_data_set),
+    })
+}
+
+/// Event Information and Action Information are the service's to demand (PS3.7 10.1).
+fn normalised(
+    set: &CommandSet,
+    command_field: u16,
+    message_id: u16,
+    has_data_set: bool,
+) -> Result<Command, CommandFault> {
+    let message_id_responded = message_id;
+    Ok(match command_field {
+        field::N_EVENT_REPORT_RQ => Command::NEventReportRq {
+            message_id,
+            sop_class: uid(set, tag::AFFECTED_SOP_CLASS)?,
+            sop_instance: uid(set, tag::AFFECTED_SOP_INSTANCE)?,
+            event_type: us(set, tag::EVENT_TYPE)?,
+            has_data_set,
+        },
+        field::N_EVENT_REPORT_RSP => {
+            let status = us(set, tag::STATUS)?;
+            Command::NEventReportRsp { message_id_responded, status, has_data_set }
+        }
+        field::N_ACTION_RQ => Command::NActionRq {
+            message_id,
+            sop_class: uid(set, tag::REQUESTED_SOP_CLASS)?,
+            sop_instance: uid(set, tag::REQUESTED_SOP_INSTANCE)?,
+            action_type: us(set, tag::ACTION_TYPE)?,
+            has_data_set,
+        },
+        field::N_ACTION_RSP => {
+            let status = us(set, tag::STATUS)?;
+            Command::NActionRsp { message_id_responded, status, has_data_set }
         }
         _ => Command::Other { command_field, message_id, has_data_set },
     })

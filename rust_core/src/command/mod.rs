@@ -32,6 +32,14 @@ pub mod field {
     pub const C_ECHO_RQ: u16 = 0x0030;
     /// C-ECHO-RSP.
     pub const C_ECHO_RSP: u16 = 0x8030;
+    /// N-EVENT-REPORT-RQ.
+    pub const N_EVENT_REPORT_RQ: u16 = 0x0100;
+    /// N-EVENT-REPORT-RSP.
+    pub const N_EVENT_REPORT_RSP: u16 = 0x8100;
+    /// N-ACTION-RQ.
+    pub const N_ACTION_RQ: u16 = 0x0130;
+    /// N-ACTION-RSP.
+    pub const N_ACTION_RSP: u16 = 0x8130;
     /// C-CANCEL-RQ.
     pub const C_CANCEL_RQ: u16 = 0x0FFF;
     /// Bit that makes a response of a request.

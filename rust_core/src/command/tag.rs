@@ -26,6 +26,10 @@ pub const ERROR_COMMENT: u16 = 0x0902;
 pub const AFFECTED_SOP_INSTANCE: u16 = 0x1000;
 /// Requested SOP Instance UID, UI.
 pub const REQUESTED_SOP_INSTANCE: u16 = 0x1001;
+/// Event Type ID, US.
+pub const EVENT_TYPE: u16 = 0x1002;
+/// Action Type ID, US.
+pub const ACTION_TYPE: u16 = 0x1008;
 /// Number of Remaining Sub-operations, US.
 pub const REMAINING: u16 = 0x1020;
 /// Number of Completed Sub-operations, US.

@@ -7,6 +7,7 @@
 //! anything only through [`wake`], in batches; the catalogue learns through [`landing`].
 
 pub mod admission;
+pub mod budget;
 pub mod buffer;
 pub mod counters;
 pub mod damage;
@@ -22,5 +23,6 @@ pub mod verdict;
 pub mod wake;
 
 pub use admission::Admission;
+pub use budget::{Budget, Share};
 pub use node::{Clock, Intake, IntakeSettings};
 pub use peer::{Heard, Peer};

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::budget::Budget;
 use super::counters::Counters;
 use super::digest::DigestPool;
 use super::landing::{Landing, UNLANDED_MAX};
@@ -81,6 +82,8 @@ pub struct Intake {
     pub wake: Arc<WakeUps>,
     /// Counters of the stops.
     pub counters: Arc<Counters>,
+    /// What long requests of all associations may hold.
+    pub budget: Arc<Budget>,
     /// How often what was refused.
     pub refusals: RefusalCounters,
     /// What the catalogue must learn.
@@ -114,6 +117,7 @@ impl Intake {
             digest: DigestPool::default(),
             wake: Arc::new(wake),
             counters: Arc::default(),
+            budget: Arc::default(),
             refusals: RefusalCounters::default(),
             landing: Landing::default(),
             vaults_recovered,

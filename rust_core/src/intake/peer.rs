@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::admission::Admission;
+use super::budget::{Budget, Collected, NotTaken, Share};
 use super::buffer::ReceiveBuffer;
 use super::lane::Lane;
 use super::node::Intake;
@@ -15,9 +16,9 @@ use super::wake::Refused;
 use crate::association::{Association, AssociationLimits, Event, Failure, TimerWanted};
 use crate::command::{Command, CommandSet, build};
 use crate::instance::Uid;
-use crate::limits::IDENTIFIER_LENGTH_MAX;
+use crate::limits::{IDENTIFIER_LENGTH_MAX, REFERENCES_LENGTH_MAX};
 use crate::pdu::{Abort, AssociateAc, AssociateRj, AssociateRq};
-use crate::refusal::{Entry, Refusal, protocol, storage};
+use crate::refusal::{Entry, Refusal, commitment, protocol, storage};
 
 /// What policy must hear.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub enum Heard {
     /// Our request was rejected.
     Rejected(AssociateRj),
     /// A command other than C-STORE-RQ, with its whole data set.
-    Command(u8, CommandSet, Option<Vec<u8>>),
+    Command(u8, CommandSet, Option<DataSet>),
     /// The peer wants to release, and nothing is owed to it.
     ReleaseRequested,
     /// The peer confirmed our release.
@@ -40,11 +41,22 @@ pub enum Heard {
     Failed(Failure),
 }
 
+/// The data set of a command, and what it takes of the budget until it is served.
+#[derive(Debug)]
+pub struct DataSet {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Of a list of references; others are short.
+    pub share: Option<Share>,
+}
+
 /// What the data set that is arriving is for.
 enum Underway {
     Nothing,
     Instance(Receiving),
     Identifier(u8, CommandSet, Vec<u8>),
+    /// A list of references, which may be long.
+    References(u8, CommandSet, Collected),
     /// Of a request that will be refused: swallowed, then answered on this context.
     Refused(u8, CommandSet),
 }
@@ -55,6 +67,7 @@ pub struct Peer {
     buffer: ReceiveBuffer,
     lane: Arc<Lane>,
     intake: Option<Arc<Intake>>,
+    budget: Arc<Budget>,
     admission: Option<Arc<Admission>>,
     underway: Underway,
     /// Bytes at the front of `buffer` that belong to the data set underway and could not be taken,
@@ -72,6 +85,11 @@ impl Peer {
         Self::new(Association::acceptor(limits), lane, Some(intake))
     }
 
+    /// An acceptor that keeps nothing: every C-STORE is refused.
+    pub fn keeping_nothing(lane: Arc<Lane>, limits: AssociationLimits) -> Self {
+        Self::new(Association::acceptor(limits), lane, None)
+    }
+
     /// A requestor and its A-ASSOCIATE-RQ.
     pub fn requestor(
         rq: &AssociateRq,
@@ -83,11 +101,13 @@ impl Peer {
     }
 
     fn new(engine: Association, lane: Arc<Lane>, intake: Option<Arc<Intake>>) -> Self {
+        let budget = intake.as_ref().map(|intake| Arc::clone(&intake.budget));
         Self {
             engine,
             buffer: ReceiveBuffer::new(),
             lane,
             intake,
+            budget: budget.unwrap_or_default(),
             admission: None,
             underway: Underway::Nothing,
             owed: None,
@@ -229,6 +249,12 @@ impl Peer {
                 collected.extend_from_slice(bytes);
                 many
             }
+            (Underway::References(_, _, collected), _) => {
+                if let Err(why) = collected.extend(bytes, REFERENCES_LENGTH_MAX) {
+                    self.refuse_references(why);
+                }
+                many
+            }
             (Underway::Instance(_) | Underway::Nothing | Underway::Refused(..), _) => many,
         };
         self.buffer.take(taken);
@@ -243,6 +269,11 @@ impl Peer {
         match (std::mem::replace(&mut self.underway, Underway::Nothing), &self.intake) {
             (Underway::Instance(receiving), Some(intake)) => receiving.finish(intake),
             (Underway::Identifier(context_id, command, data_set), _) => {
+                let data_set = DataSet { bytes: data_set, share: None };
+                heard.push(Heard::Command(context_id, command, Some(data_set)));
+            }
+            (Underway::References(context_id, command, Collected { bytes, share }), _) => {
+                let data_set = DataSet { bytes, share: Some(share) };
                 heard.push(Heard::Command(context_id, command, Some(data_set)));
             }
             (Underway::Refused(context_id, response), _) => self.answer(context_id, &response),
@@ -289,11 +320,30 @@ impl Peer {
                 response.into_iter().for_each(|r| self.refuse(context_id, r, has_data_set));
                 self.tell(refusal, None);
             }
+            Command::NActionRq { has_data_set: true, .. }
+            | Command::NEventReportRq { has_data_set: true, .. } => {
+                let collected = Collected::begin(&self.budget);
+                self.underway = Underway::References(context_id, raw, collected);
+            }
             _ if raw.announces_data_set() => {
                 self.underway = Underway::Identifier(context_id, raw, Vec::new());
             }
             _ => heard.push(Heard::Command(context_id, raw, None)),
         }
+    }
+
+    /// The rest of a list that is too long, now or for ever, is swallowed; then it is answered.
+    fn refuse_references(&mut self, why: NotTaken) {
+        let underway = std::mem::replace(&mut self.underway, Underway::Nothing);
+        let Underway::References(context_id, raw, _) = underway else { return };
+        let refusal = Refusal::of(match why {
+            NotTaken::TooLong => &commitment::COMMITMENT_TOO_LONG,
+            NotTaken::NoRoom => &commitment::COMMITMENT_BUDGET,
+        });
+        let response = build::response(&raw, refusal.status(), Some(&refusal.comment()), &[]);
+        // It is a request with a message id, or it would have been refused before its data set.
+        self.underway = response.map_or(Underway::Nothing, |r| Underway::Refused(context_id, r));
+        self.tell(refusal, None);
     }
 
     fn refuse(&mut self, context_id: u8, response: CommandSet, has_data_set: bool) {

@@ -3,12 +3,18 @@
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::{Entry, command, content, ending, protocol, rejection, service, storage};
+use super::{Entry, command, commitment, content, ending, protocol, rejection, service, storage};
 use crate::dataset::framing;
 
 static CATALOGUE: LazyLock<Vec<&'static Entry>> = LazyLock::new(|| {
     let content = content::ENTRIES.iter();
-    let tables = [storage::ENTRIES, command::ENTRIES, service::ENTRIES, rejection::ENTRIES];
+    let tables = [
+        storage::ENTRIES,
+        command::ENTRIES,
+        service::ENTRIES,
+        commitment::ENTRIES,
+        rejection::ENTRIES,
+    ];
     let later = tables.into_iter().chain([protocol::ENTRIES, ending::ENTRIES]).flatten().copied();
     framing::ENTRIES.iter().copied().chain(content).chain(later).collect()
 });

@@ -27,7 +27,7 @@ entries! { Command:
         "Send a C-STORE-RQ whose Priority is 9.";
     OPERATION_UNRECOGNISED "operation-unrecognised" Sender Unknown Status(0x0211), Some(0x0000_0100);
         "this operation is not served here"
-        "Served are C-ECHO, C-STORE and C-GET."
+        "Served are C-ECHO, C-STORE, C-GET, and N-ACTION of storage commitment."
         "PS3.7 C.5.21"
         "Use another service; the conformance statement lists what there is.",
         "Send a C-FIND-RQ on a context of Verification.";

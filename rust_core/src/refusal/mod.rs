@@ -6,6 +6,7 @@
 pub mod catalogue;
 pub mod command;
 pub mod comment;
+pub mod commitment;
 pub mod content;
 pub mod ending;
 mod entry;

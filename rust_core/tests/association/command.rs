@@ -231,3 +231,44 @@ fn responses_and_cancels_are_not_answered() {
         assert_eq!(build::response(&set, 0, None, &[]), None);
     }
 }
+
+#[test]
+fn normalised_requests_and_their_responses_mean_what_they_say() {
+    let report = build::n_event_report_rq(3, CT, "1.2.3", 2);
+    let (sop_class, sop_instance) = (CT.into(), "1.2.3".into());
+    assert_eq!(
+        meaning(&report),
+        Command::NEventReportRq {
+            message_id: 3,
+            sop_class,
+            sop_instance,
+            event_type: 2,
+            has_data_set: true
+        }
+    );
+    let action = build::n_action_rq(4, CT, "1.2.3", 1);
+    let answer = build::response(&action, 0x0123, None, &[]).unwrap();
+    assert_eq!(
+        meaning(&answer),
+        Command::NActionRsp { message_id_responded: 4, status: 0x0123, has_data_set: false }
+    );
+    // What was requested is what is affected (PS3.7 10.3.5.2).
+    assert_eq!(answer.uid(tag::AFFECTED_SOP_CLASS).as_deref(), Some(CT));
+    assert_eq!(answer.uid(tag::AFFECTED_SOP_INSTANCE).as_deref(), Some("1.2.3"));
+}
+
+#[test]
+fn u22_an_action_without_its_type_or_its_instance_can_be_answered() {
+    let action = || {
+        CommandSetBuilder::new()
+            .us(tag::COMMAND_FIELD, field::N_ACTION_RQ)
+            .us(tag::MESSAGE_ID, 7)
+            .us(tag::DATA_SET_TYPE, 1)
+            .uid(tag::REQUESTED_SOP_CLASS, CT)
+    };
+    let missing = |element: u16| Some((status::MISSING_ATTRIBUTE, u32::from(element)));
+    let without = action().us(tag::ACTION_TYPE, 1).finish();
+    assert_eq!(fault_of(without), missing(tag::REQUESTED_SOP_INSTANCE));
+    let without = action().uid(tag::REQUESTED_SOP_INSTANCE, "1.2").finish();
+    assert_eq!(fault_of(without), missing(tag::ACTION_TYPE));
+}

@@ -45,6 +45,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
         build::c_store_rsp(2, CT, "1.2.3", 0xC000, Some("unreadable"), &[0x0010_0020]),
         build::c_get_rq(3, VERIFICATION, Priority::High),
         build::c_get_rsp(3, VERIFICATION, 0xFF00, progress, true),
+        build::n_action_rq(4, CT, "1.2.3", 1),
+        build::n_event_report_rq(5, CT, "1.2.3", 2),
         build::c_cancel_rq(3),
     ];
     sets.iter().map(CommandSet::encode).flat_map(|bytes| [bytes[12..].to_vec(), bytes]).collect()
