@@ -50,6 +50,14 @@ class UnreadableFileError(LocalError):
     """A file that we were asked to send is not DICOM Part 10, or cannot be read."""
 
 
+class ObjectKeyError(LocalError):
+    """No key of the object store looks like that."""
+
+
+class ObjectLengthError(LocalError):
+    """The pieces of an object are not as long as was said; nothing was put."""
+
+
 class NotDiscardableError(LocalError):
     """Only what never got 0000H may be discarded."""
 
@@ -127,6 +135,29 @@ class DamagedInstanceError(JournalError):
 
 DAMAGE = (DamagedInstanceError, JournalRotError, InstanceAbsentError)
 """What says of an acknowledged instance that its bytes are gone, or no longer what was received."""
+
+
+# The object store.
+
+
+class StoreError(ResourceError):
+    """The object store cannot do what was asked; its message says why."""
+
+
+class ObjectAbsentError(StoreError):
+    """The store has no object under that key."""
+
+
+class ObjectDoubtfulError(StoreError):
+    """Whether the object survives a power cut is not known, and will not be: choose another key."""
+
+
+class StoreUnavailableError(StoreError, UnavailableError):
+    """The store could not be reached, or failed; what was asked did not happen, and may be asked again."""
+
+
+class StoreFullError(StoreError, UnavailableError):
+    """No room, or no more of what is allowed; what was asked did not happen, and may be asked again."""
 
 
 # The catalogue.

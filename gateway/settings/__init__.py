@@ -5,11 +5,14 @@ from gateway.settings.reading import load
 from gateway.settings.sections import (
     JOURNAL_SEGMENTS_MAX,
     CatalogueSettings,
+    CommitmentSettings,
     DicomSettings,
     HttpSettings,
     JournalSettings,
     NodeSettings,
     ProfileSettings,
+    StoreSettings,
+    VolumesSettings,
 )
 from gateway.settings.whole import Settings
 
@@ -17,12 +20,15 @@ __all__ = [
     "JOURNAL_SEGMENTS_MAX",
     "NAMED_AT_MOST",
     "CatalogueSettings",
+    "CommitmentSettings",
     "DicomSettings",
     "HttpSettings",
     "JournalSettings",
     "NodeSettings",
     "ProfileSettings",
     "Settings",
+    "StoreSettings",
+    "VolumesSettings",
     "load",
     "nearest",
 ]

@@ -1,10 +1,12 @@
 """Sections: one frozen class for each table of `kuva.toml`, with its limits and its words."""
 
 import socket
+from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from gateway.settings.values import AeTitleText, Bytes, Dsn, Host, Number, Port, Seconds, UidText
+from gateway.settings.values import AeTitleText, Bytes, Dsn, Host, Number, Port, Seconds, UidText, path_of
 
 JOURNAL_SEGMENTS_MAX = 65_536
 """As many as the journal's roster can name (docs/design/journal-format.md)."""
@@ -75,6 +77,69 @@ class JournalSettings(_Section):
     )
     segment: Bytes = Field(
         default=64 << 20, ge=4 << 20, le=1 << 30, description="Size of one pre-written segment file."
+    )
+
+
+class StoreSettings(_Section):
+    """The object store, where volumes and facts are kept."""
+
+    path: Annotated[Path, AfterValidator(path_of)] = Field(
+        default=Path("store"),
+        description="A folder, best on other disks than the journal; relative to the data folder.",
+    )
+
+
+class VolumesSettings(_Section):
+    """When instances leave the journal, as a volume of their study in the object store."""
+
+    size_target: Bytes = Field(
+        default=128 << 20,
+        ge=1 << 20,
+        le=1 << 30,
+        description="So much of one study is assembled although more of it may come.",
+    )
+    quiet_seconds: Seconds = Field(
+        default=30.0, le=86_400, description="A study to which nothing was added for so long is assembled."
+    )
+    age_seconds: Seconds = Field(
+        default=600.0, le=86_400, description="What has waited so long is assembled although more arrives."
+    )
+    gather_seconds: Seconds = Field(
+        default=3.0,
+        le=3_600,
+        description="After a request for commitment: quiet time in which further requests may join it.",
+    )
+    gather_seconds_max: Seconds = Field(
+        default=30.0, le=3_600, description="After the first request, when others keep joining."
+    )
+    gather_items_max: Number = Field(
+        default=32, ge=1, le=100_000, description="A request for so many instances is not gathered."
+    )
+    gather_bytes_max: Bytes = Field(
+        default=16 << 20, ge=1 << 10, description="So much asked for is not gathered either."
+    )
+    assemblies_max: Number = Field(
+        default=2, ge=1, le=64, description="Volumes assembled, stored and read back at once."
+    )
+    tries_max: Number = Field(
+        default=5,
+        ge=1,
+        le=100,
+        description="Volumes of one study that may fail in a row before an operator has to look.",
+    )
+    quarantine_seconds: Seconds = Field(
+        default=3_600.0,
+        description="A quarantined instance that nobody has resolved for so long leaves the journal, too.",
+    )
+
+
+class CommitmentSettings(_Section):
+    """Storage commitment (PS3.4 Annex J)."""
+
+    parking_seconds: Seconds = Field(
+        default=60.0,
+        le=86_400,
+        description="How long an instance may be missing or unverified before it fails; may differ per AE.",
     )
 
 

@@ -12,11 +12,14 @@ from gateway.settings.rendering import render
 from gateway.settings.sections import (
     JOURNAL_SEGMENTS_MAX,
     CatalogueSettings,
+    CommitmentSettings,
     DicomSettings,
     HttpSettings,
     JournalSettings,
     NodeSettings,
     ProfileSettings,
+    StoreSettings,
+    VolumesSettings,
 )
 from gateway.settings.values import Seconds, is_loopback, path_of
 
@@ -46,6 +49,9 @@ class Settings(BaseSettings):
     dicom: DicomSettings = DicomSettings()
     http: HttpSettings = HttpSettings()
     journal: JournalSettings = JournalSettings()
+    store: StoreSettings = StoreSettings()
+    volumes: VolumesSettings = VolumesSettings()
+    commitment: CommitmentSettings = CommitmentSettings()
     catalogue: CatalogueSettings = CatalogueSettings()
     profile: ProfileSettings = ProfileSettings()
 
@@ -55,6 +61,11 @@ class Settings(BaseSettings):
     def open_access(self) -> bool:
         """Whether any caller on loopback may store into a demo vault: only where nothing is configured."""
         return not self.configured
+
+    @property
+    def store_folder(self) -> Path:
+        """Where the folder store is."""
+        return self.data / self.store.path.expanduser()
 
     @classmethod
     def settings_customise_sources(
@@ -94,6 +105,10 @@ def _cross_findings(settings: Settings) -> Iterator[str]:
         yield f"journal.capacity: more than {JOURNAL_SEGMENTS_MAX} segments; make journal.segment longer"
     if settings.journal.segment % 4096:
         yield "journal.segment: not a multiple of 4 KiB"
+    if settings.volumes.gather_seconds_max < settings.volumes.gather_seconds:
+        yield "volumes.gather_seconds_max: less than volumes.gather_seconds"
+    if settings.volumes.age_seconds < settings.volumes.quiet_seconds:
+        yield "volumes.age_seconds: less than volumes.quiet_seconds"
     if settings.dicom.port and settings.dicom.port == settings.http.port:
         yield "http.port: the same as dicom.port"
     if settings.catalogue.migration_dsn and not settings.catalogue.dsn:

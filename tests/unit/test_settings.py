@@ -210,3 +210,17 @@ def test_a_journal_of_more_segments_than_it_can_name_is_found_before_anything_st
         load(config)
     config.write_text('[journal]\ncapacity = "5 TiB"\nsegment = "128 MiB"\n')
     assert load(config).journal.capacity == 5 << 40
+
+
+def test_the_store_is_in_the_data_folder_unless_a_place_of_its_own_is_named(tmp_path: Path) -> None:
+    assert load(None).store_folder == load(None).data / "store"
+    elsewhere = load(_write(tmp_path, f'[store]\npath = "{tmp_path}/disk"\n'))
+    assert elsewhere.store_folder == tmp_path / "disk"
+
+
+def test_limits_of_volumes_that_contradict_each_other_are_all_found(tmp_path: Path) -> None:
+    path = _write(tmp_path, '[volumes]\nage_seconds = "10 s"\ngather_seconds = "60 s"\n')
+    assert _findings(path) == (
+        "volumes.gather_seconds_max: less than volumes.gather_seconds",
+        "volumes.age_seconds: less than volumes.quiet_seconds",
+    )
