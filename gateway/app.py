@@ -147,7 +147,7 @@ class Gateway:
         comparer, discarder = Comparer(journal, catalogue), Discarder(journal, catalogue)
         pipeline = Pipeline(
             journal, catalogue, dicom.line, await recover(journal, catalogue), on_quarantined=comparer.kick,
-            on_landed=self._count_landed, on_kept=rescuer.landed,
+            on_landed=self._count_landed, on_kept=lambda flush: rescuer.landed(),
         )  # fmt: skip
         dicom.before_writing(pipeline.drain)
         await discarder.pay_all()

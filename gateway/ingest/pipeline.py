@@ -13,6 +13,7 @@ from gateway.errors import GatewayError
 from gateway.ingest.duplicates import StudyOpener
 from gateway.ingest.landing import flush_of
 from gateway.journal import FLUSH_INSTANCES_MAX, Journal
+from gateway.model.batch import Flush
 from gateway.wire.dicom.refusals import CATALOGUE, log_fields
 
 log = structlog.get_logger(__name__)
@@ -46,7 +47,7 @@ class Pipeline:
         *,
         on_quarantined: Callable[[], None] = lambda: None,
         on_landed: Callable[[int, float], None] = lambda instances, seconds: None,
-        on_kept: Callable[[], None] = lambda: None,
+        on_kept: Callable[[Flush], None] = lambda flush: None,
     ) -> None:
         self._journal, self._catalogue, self._line = journal, catalogue, line
         self._through = dict(catalogued)
@@ -172,7 +173,7 @@ class Pipeline:
         if core.quarantined:
             self._on_quarantined()
         if core.batches:
-            self._on_kept()
+            self._on_kept(flush)
 
     async def _upkeep(self) -> None:
         due = 0.0

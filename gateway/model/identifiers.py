@@ -31,9 +31,18 @@ SopInstanceUid = NewType("SopInstanceUid", str)
 AeTitle = NewType("AeTitle", str)
 """An application entity title without its padding (PS3.8 9.3.2), 1 to 16 characters."""
 
+_ULID_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32
 _UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(?:\.[0-9]+)*")
 _LEADING_ZERO = re.compile(r"(?:\A|\.)0[0-9]")
 _AE_TITLE = re.compile(r"(?! )[ -\[\]-~]{1,16}(?<! )")  # PS3.5 6.2: no backslash, no control characters
+
+
+def ulid(milliseconds: int, entropy: bytes) -> str:
+    """26 characters of a time since 1970 (48 bits) and 80 random bits: unique for ever, sorted by time."""
+    if len(entropy) != 10 or not 0 <= milliseconds < 1 << 48:
+        raise ValueError("a ULID is made of 48 bits of milliseconds and 10 random bytes")
+    number = milliseconds << 80 | int.from_bytes(entropy)
+    return "".join(_ULID_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))
 
 
 def parse_uid(text: str) -> Uid:
