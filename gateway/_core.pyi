@@ -50,6 +50,7 @@ __all__ = [
     "refusal_comment",
     "read_commitment",
     "refusals",
+    "restrict_block",
     "rule_codes",
     "transfer_syntaxes",
     "__version__",
@@ -728,6 +729,9 @@ def keyword_of(tag: int) -> str | None:
 
 def decode_block(block: bytes) -> list[KnownInstance]:
     """What an index block says, of a batch or of a volume; ValueError if it is not one."""
+
+def restrict_block(block: bytes, positions: Sequence[int]) -> bytes:
+    """The block of a batch with these instances alone; ValueError if it is none, or has not all of them."""
 
 def locator_hash(key: bytes, sop_instance: str) -> int:
     """Signed 64-bit keyed hash of a SOP Instance UID; the same in every vault, so that a copy kept

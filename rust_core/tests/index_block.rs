@@ -170,6 +170,22 @@ proptest! {
     }
 
     #[test]
+    fn a_restricted_block_says_the_same_of_what_is_left(block in either_block(), wanted: [bool; 7]) {
+        let keep = |entry: &IndexEntry| wanted[entry.position as usize % 7];
+        let told = |block: &IndexBlock| -> Vec<_> {
+            let of = |entry: &IndexEntry| {
+                let series = block.series[entry.series as usize].clone();
+                (series, IndexEntry { series: 0, ..entry.clone() })
+            };
+            block.entries.iter().filter(|entry| keep(entry)).map(of).collect()
+        };
+        let left = block.clone().restricted(keep);
+        prop_assert_eq!(told(&left), told(&block));
+        prop_assert_eq!(left.entries.len(), told(&block).len());
+        prop_assert!((0..left.series.len()).all(|n| left.entries.iter().any(|e| e.series as usize == n)));
+    }
+
+    #[test]
     fn find_and_matches_agree_with_looking_at_every_pair(a in block(), b in block()) {
         for entry in &a.entries {
             let first = a.entries.iter().find(|e| e.sop_instance == entry.sop_instance);

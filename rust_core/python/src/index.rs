@@ -1,5 +1,6 @@
 //! Index blocks, read for Python and for the duplicates table.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kuva_core::dedup::{Known, KnownContent, Origin};
@@ -41,6 +42,25 @@ pub fn decode_block(py: Python<'_>, block: &[u8]) -> PyResult<Vec<KnownInstance>
     let block = index::decode(block).map_err(error::index)?;
     let entries = block.entries.iter().zip(block.ranges_offsets());
     Ok(entries.map(|(entry, ranges)| known(py, &block, entry, ranges)).collect())
+}
+
+/// See the stub.
+#[pyfunction]
+pub fn restrict_block<'py>(
+    py: Python<'py>,
+    block: &[u8],
+    positions: Vec<u64>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let block = index::decode(block).map_err(error::index)?;
+    if block.volume.is_some() {
+        return Err(PyValueError::new_err("not the index block of a batch"));
+    }
+    let wanted: HashSet<u64> = positions.into_iter().collect();
+    let block = block.restricted(|entry| wanted.contains(&entry.position));
+    if block.entries.len() != wanted.len() {
+        return Err(PyValueError::new_err("the block has not all of these positions"));
+    }
+    Ok(PyBytes::new(py, &index::encode(&block).map_err(error::index)?))
 }
 
 fn known(

@@ -31,7 +31,7 @@ mod _core {
     #[pymodule_export]
     use super::flush::{Batch, Flush, Quarantined};
     #[pymodule_export]
-    use super::index::{KnownInstance, decode_block, locator_hash};
+    use super::index::{KnownInstance, decode_block, locator_hash, restrict_block};
     #[pymodule_export]
     use super::node::{
         Comparison, Damaged, Difference, Node, Recovery, Refused, Room, StudyOpening, Wake,

@@ -97,6 +97,25 @@ impl IndexBlock {
         Some(ReceiveId { node, epoch, position: entry.position })
     }
 
+    /// The block of these instances alone, of those that it has. Sources stay as they are.
+    pub fn restricted(mut self, keep: impl Fn(&IndexEntry) -> bool) -> Self {
+        self.entries.retain(keep);
+        let mut used = vec![false; self.series.len()];
+        self.entries.iter().for_each(|entry| used[entry.series as usize] = true);
+        let numbers: Vec<u32> = used
+            .iter()
+            .scan(0, |next, used| {
+                let number = *next;
+                *next += u32::from(*used);
+                Some(number)
+            })
+            .collect();
+        self.entries.iter_mut().for_each(|entry| entry.series = numbers[entry.series as usize]);
+        let mut used = used.into_iter();
+        self.series.retain(|_| used.next().unwrap_or(false));
+        self
+    }
+
     /// Of each entry, where in the volume its chaining values begin, if it has any.
     pub fn ranges_offsets(&self) -> Vec<Option<u64>> {
         let Some(InVolume { ranges_offset, .. }) = self.volume else {
