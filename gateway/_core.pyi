@@ -6,8 +6,10 @@ never cross, except as ready PDUs on their way out. Blocking calls say so: call 
 Errors are classes of `gateway.errors`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import final
+
+from typing_extensions import Buffer
 
 __all__ = [
     "IMPLEMENTATION_CLASS_UID",
@@ -15,6 +17,8 @@ __all__ = [
     "Aborted",
     "Admission",
     "AnsweredContext",
+    "Assembled",
+    "Assembly",
     "AssociateAccepted",
     "AssociateRejected",
     "AssociateRequested",
@@ -43,6 +47,9 @@ __all__ = [
     "Room",
     "StoreTransfer",
     "StudyOpening",
+    "Verification",
+    "VolumeContents",
+    "VolumeScan",
     "Wake",
     "decode_block",
     "keyword_of",
@@ -353,7 +360,7 @@ class ProposedContextSpec:
 
 @final
 class InstanceSource:
-    """An instance's data set, to be sent: from the journal or from a Part 10 file."""
+    """An instance's data set, to be sent: from the journal, from a volume or from a Part 10 file."""
 
     sop_class: str
     sop_instance: str
@@ -365,13 +372,114 @@ class InstanceSource:
     def from_file(path: str) -> InstanceSource:
         """Blocking. Reads the file meta information (strictly, bounded); UnreadableFileError if it isn't Part 10."""
 
+    @staticmethod
+    def from_volume(
+        *,
+        sop_class: str,
+        sop_instance: str,
+        transfer_syntax: str,
+        offset: int,
+        length: int,
+        digest: bytes,
+        ranges_offset: int | None,
+        read: Callable[[int, int], bytes],
+    ) -> InstanceSource:
+        """As the volume's index block says: `digest` is 16 bytes. `read(offset, length)` is called without the
+        event loop, in the thread that sends; what it raises comes out of `StoreTransfer.next` as it is. Up to
+        1 MiB is read whole; more is read by ranges of 1 MiB whose chaining values are proven first. Nothing
+        leaves unchecked."""
+
 @final
 class StoreTransfer:
     """One C-STORE-RQ on its way out."""
 
     def next(self) -> bytes | None:
         """Blocking. The next ready PDUs (about 1 MiB), None at the end. Bytes whose digest or CRC
-        does not hold are never given out: raises `DamagedInstanceError`."""
+        does not hold are never given out: raises `DamagedInstanceError`, of a volume `VolumeMismatchError`."""
+
+# --- volumes ----------------------------------------------------------------------------------
+
+@final
+class Assembly:
+    """A volume on its way from the journal to a store (docs/design/volume-format.md): a pure function of its
+    plan and of what the journal keeps, so that the same plan gives the same bytes after any restart.
+
+    Errors name the instance that is why, also as their `instance`: `DamagedInstanceError`, `JournalRotError`,
+    `InstanceAbsentError`.
+    """
+
+    length: int
+    """Bytes of the whole TAR file."""
+
+    def next(self) -> bytes | None:
+        """Blocking. The next piece (4 MiB, the last shorter), None at the end. Reading and hashing run ahead."""
+
+    def finish(self) -> Assembled:
+        """After the last piece; LocalError before."""
+
+@final
+class Assembled:
+    """A volume whose bytes were all given out."""
+
+    digest: bytes
+    """BLAKE3 of the TAR file, 32 bytes."""
+    length: int
+    block: bytes
+    """The index block, version 2."""
+    instances: int
+    data_length: int
+    """Bytes of data sets together."""
+    received_from: int
+    received_to: int
+
+    def verification(self) -> Verification:
+        """For the bytes as the store gives them back."""
+
+@final
+class Verification:
+    """A volume read back: TAR headers, tag files, SHA-256 of every file, BLAKE3 of every data set against its closing
+    record, BLAKE3 of the TAR file against what was given out. `VolumeMismatchError` says what differs."""
+
+    def feed(self, buffer: Buffer) -> None:
+        """Blocking, without the interpreter: nobody may write to the buffer meanwhile. The next bytes, however cut."""
+
+    def finish(self) -> None:
+        """All bytes were fed. Only if this returns are they the volume."""
+
+@final
+class VolumeScan:
+    """A volume read by itself alone (check, rebuild): everything that it says is held against its bytes. Whatever
+    the bytes, they give contents or `VolumeMismatchError`, in memory bounded by what was read."""
+
+    def __new__(cls, locator_key: bytes) -> VolumeScan: ...
+    def feed(self, buffer: Buffer) -> None:
+        """Blocking, without the interpreter: nobody may write to the buffer meanwhile. The next bytes, however cut."""
+
+    def finish(self) -> VolumeContents: ...
+
+@final
+class VolumeContents:
+    """What a volume holds. That it is *the* volume of its id, only its digest in the catalogue can say."""
+
+    volume: str
+    vault: bytes
+    study: str
+    planned_at: int
+    quarantined: bool
+    supersedes: list[str]
+    digest: bytes
+    """BLAKE3 of the TAR file, 32 bytes."""
+    length: int
+    block: bytes
+    """The index block, as it was made at assembly."""
+    instances: int
+    data_length: int
+    received_from: int
+    received_to: int
+    locator_hashes: list[int]
+    """Of its instances, in their order; empty if they are quarantined."""
+    captured: list[tuple[int, bytes, bytes]]
+    """(tag, VR, value as received) of the instance received first, for the study row."""
 
 # --- the node ---------------------------------------------------------------------------------
 
@@ -608,6 +716,21 @@ class Node:
         """`blocks`: (node, epoch, index block) of batches; `equivalents`: (SOP instance, digest, transfer syntax, SOP class);
         `volumes`: index blocks of verified, undamaged volumes with kept instances; `preferred`: (node, epoch, position) of what a person chose among disputed contents; `damaged`: of what
         was found damaged or gone."""
+
+    def assemble(
+        self,
+        *,
+        volume: str,
+        vault: bytes,
+        study: str,
+        planned_at: int,
+        instances: Sequence[tuple[int, int]],
+        quarantined: bool = False,
+        supersedes: Sequence[str] = (),
+    ) -> Assembly:
+        """Blocking: reads the closing records. `volume` is a ULID; `instances`: (epoch, position) in any order, all of
+        that vault and study, all kept or all quarantined. LocalError if no volume can be made of it; else as
+        `Assembly`."""
 
     def study_changed(self, vault: bytes, study: str) -> None:
         """What was told of it is true no longer: asked for again at its next instance."""

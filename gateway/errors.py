@@ -110,6 +110,9 @@ class UnavailableError(ResourceError):
 class JournalError(ResourceError):
     """The journal cannot do what was asked; its message says why."""
 
+    instance: tuple[int, int] | None = None
+    """(epoch, position) of the instance that is why, where a volume was to be assembled."""
+
 
 class JournalFullError(JournalError):
     """No room for a new instance now; room comes back as instances leave the journal."""
@@ -158,6 +161,13 @@ class StoreUnavailableError(StoreError, UnavailableError):
 
 class StoreFullError(StoreError, UnavailableError):
     """No room, or no more of what is allowed; what was asked did not happen, and may be asked again."""
+
+
+# Volumes.
+
+
+class VolumeMismatchError(ResourceError):
+    """A volume's bytes are not what was written, or what it says of itself; the message says what differs."""
 
 
 # The catalogue.

@@ -86,7 +86,7 @@ pub struct Sender {
 }
 
 /// One captured element: what the catalogue needs of a data set, bytes as received.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CapturedElement {
     /// `(group << 16) | element`.
     pub tag: u32,

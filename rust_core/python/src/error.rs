@@ -10,6 +10,7 @@ use kuva_core::journal::JournalError as CoreJournalError;
 use kuva_core::part10::FileMetaError;
 use kuva_core::refusal::Refusal;
 use kuva_core::rules::RuleError;
+use kuva_core::volume::{AssemblyError, VolumeError, name_of};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -23,6 +24,7 @@ pyo3::import_exception!(gateway.errors, LocalError);
 pyo3::import_exception!(gateway.errors, MalformedInformationError);
 pyo3::import_exception!(gateway.errors, NotDiscardableError);
 pyo3::import_exception!(gateway.errors, UnreadableFileError);
+pyo3::import_exception!(gateway.errors, VolumeMismatchError);
 
 /// Our own call was wrong for the association's state.
 pub fn protocol(error: ProtocolError) -> PyErr {
@@ -62,6 +64,46 @@ pub fn comparison(error: ComparisonError) -> PyErr {
         ComparisonError::Absent(id) => absent(id),
         ComparisonError::Journal(error) => journal(error),
         ComparisonError::Unreadable(error) => DamagedInstanceError::new_err(error.to_string()),
+    }
+}
+
+/// A volume whose bytes are not what they should be.
+pub fn volume(error: VolumeError) -> PyErr {
+    VolumeMismatchError::new_err(error.to_string())
+}
+
+/// A volume that cannot be assembled; where one instance is why, the error names it.
+pub fn assembly(py: Python<'_>, error: AssemblyError) -> PyErr {
+    let what = error.to_string();
+    let (raised, id) = match error {
+        AssemblyError::Plan(_) => return LocalError::new_err(what),
+        AssemblyError::Absent(id) => (InstanceAbsentError::new_err(what), id),
+        AssemblyError::Changed(id) => (DamagedInstanceError::new_err(what), id),
+        AssemblyError::Journal(id, error) => (journal_of(id, error), id),
+    };
+    match raised.value(py).setattr("instance", (id.epoch, id.position)) {
+        Ok(()) => raised,
+        Err(failed) => failed,
+    }
+}
+
+fn journal_of(id: ReceiveId, error: CoreJournalError) -> PyErr {
+    let name = name_of(id);
+    match error {
+        CoreJournalError::Rot { .. } => JournalRotError::new_err(format!("{name}: {error}")),
+        other => journal(other),
+    }
+}
+
+/// What came up while a data set was read that is to be sent: what Python raised in a callback as it
+/// is, a volume's damage as such, everything else as damage of this journal.
+pub fn reading(error: std::io::Error) -> PyErr {
+    let what = error.to_string();
+    let Some(inner) = error.into_inner() else { return DamagedInstanceError::new_err(what) };
+    match inner.downcast::<PyErr>() {
+        Ok(raised) => *raised,
+        Err(inner) if inner.is::<VolumeError>() => VolumeMismatchError::new_err(what),
+        Err(_) => DamagedInstanceError::new_err(what),
     }
 }
 

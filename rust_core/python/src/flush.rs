@@ -1,14 +1,15 @@
 //! What the catalogue is to learn, as frozen Python objects.
 
 use kuva_core::index::{IndexError, locator_hash, series_hash};
-use kuva_core::instance::Particulars;
+use kuva_core::instance::CapturedElement;
 use kuva_core::intake::landing;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::error;
 
-type Captured = (u32, Py<PyBytes>, Py<PyBytes>);
+/// Tag, VR and value.
+pub type Captured = (u32, Py<PyBytes>, Py<PyBytes>);
 type Patient = (u64, String, Vec<Captured>);
 type Series = (u64, String, String, Py<PyBytes>);
 
@@ -123,7 +124,7 @@ fn batch(py: Python<'_>, prepared: Prepared) -> Batch {
             .map(|c| c.particulars.identity.sop_instance.to_string())
             .collect(),
         locator_hashes: prepared.locator_hashes,
-        captured: first.map(|p| captured(py, p)).unwrap_or_default(),
+        captured: first.map(|p| captured_elements(py, &p.captured)).unwrap_or_default(),
         patients: prepared.patients.iter().map(|closed| patient(py, closed)).collect(),
         series: prepared.series.iter().map(|(closed, hash)| series(py, closed, hash)).collect(),
         flags: instances.iter().fold(0, |flags, c| flags | c.particulars.flags),
@@ -132,7 +133,7 @@ fn batch(py: Python<'_>, prepared: Prepared) -> Batch {
 
 fn patient(py: Python<'_>, closed: &landing::Closed) -> Patient {
     let sop_instance = closed.particulars.identity.sop_instance.to_string();
-    (closed.receive_id.position, sop_instance, captured(py, &closed.particulars))
+    (closed.receive_id.position, sop_instance, captured_elements(py, &closed.particulars.captured))
 }
 
 fn series(py: Python<'_>, closed: &landing::Closed, hash: &[u8; 16]) -> Series {
@@ -141,11 +142,12 @@ fn series(py: Python<'_>, closed: &landing::Closed, hash: &[u8; 16]) -> Series {
     (closed.receive_id.position, sop_instance, series, PyBytes::new(py, hash).unbind())
 }
 
-fn captured(py: Python<'_>, particulars: &Particulars) -> Vec<Captured> {
-    let element = |e: &kuva_core::instance::CapturedElement| {
+/// Captured elements, as the catalogue takes them.
+pub fn captured_elements(py: Python<'_>, elements: &[CapturedElement]) -> Vec<Captured> {
+    let element = |e: &CapturedElement| {
         (e.tag, PyBytes::new(py, &e.vr).unbind(), PyBytes::new(py, &e.value).unbind())
     };
-    particulars.captured.iter().map(element).collect()
+    elements.iter().map(element).collect()
 }
 
 fn held_apart(py: Python<'_>, closed: &landing::Closed) -> Quarantined {

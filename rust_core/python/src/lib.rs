@@ -11,6 +11,7 @@ mod node;
 mod refusal;
 mod source;
 mod tables;
+mod volume;
 
 use pyo3::prelude::*;
 
@@ -42,6 +43,8 @@ mod _core {
     use super::source::{InstanceSource, StoreTransfer};
     #[pymodule_export]
     use super::tables::{rule_codes, transfer_syntaxes};
+    #[pymodule_export]
+    use super::volume::{Assembled, Assembly, Verification, VolumeContents, VolumeScan};
 
     use super::*;
 

@@ -13,6 +13,7 @@ use kuva_core::intake::node::Newest;
 use kuva_core::intake::wake;
 use kuva_core::intake::{Intake, IntakeSettings};
 use kuva_core::journal::{self, FileMedium, Journal, JournalConfig, JournalState};
+use kuva_core::volume::{Assembly as CoreAssembly, Plan};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -21,6 +22,7 @@ use super::error;
 use super::flush::Flush;
 use super::index::{known_in, known_in_volume};
 use super::source::InstanceSource;
+use super::volume::{self, Assembly};
 
 /// See the stub.
 #[pyclass(frozen, get_all, module = "gateway._core")]
@@ -220,6 +222,27 @@ impl Node {
             self.intake.study_opened(&key, known, &damaged);
             Ok(())
         })
+    }
+
+    #[pyo3(signature = (*, volume, vault, study, planned_at, instances, quarantined=false, supersedes=Vec::new()))]
+    #[expect(clippy::too_many_arguments, reason = "named in Python")]
+    fn assemble(
+        &self,
+        py: Python<'_>,
+        volume: &str,
+        vault: [u8; 16],
+        study: &str,
+        planned_at: i64,
+        instances: Vec<(u32, u64)>,
+        quarantined: bool,
+        supersedes: Vec<String>,
+    ) -> PyResult<Assembly> {
+        let description =
+            volume::description(volume, vault, study, planned_at, quarantined, &supersedes);
+        let instances = instances.into_iter().map(|id| self.id(id)).collect();
+        let readings = self.intake.journal.readings();
+        let begun = py.detach(|| CoreAssembly::begin(readings, Plan { description, instances }));
+        begun.map(Assembly::new).map_err(|error| error::assembly(py, error))
     }
 
     fn damaged(&self, instance: (u32, u64)) {

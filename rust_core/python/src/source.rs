@@ -1,7 +1,7 @@
-//! Instances on their way out: from the journal or from a Part 10 file.
+//! Instances on their way out: from the journal, from a volume or from a Part 10 file.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,14 +9,16 @@ use kuva_core::instance::{ReceiveId, Uid};
 use kuva_core::intake::Intake;
 use kuva_core::part10::FileMeta;
 use kuva_core::transfer::StoreTransfer as CoreTransfer;
+use kuva_core::volume::{ReadStored, StoredPlace, StoredReader};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::error::{self, DamagedInstanceError};
+use super::error;
 
 enum Place {
     File(PathBuf, u64),
     Journal(Arc<Intake>, ReceiveId),
+    Volume(StoredPlace, Py<PyAny>),
 }
 
 /// See the stub.
@@ -56,6 +58,10 @@ impl InstanceSource {
                 let reader = intake.journal.reader(*id).map_err(error::journal)?;
                 Box::new(reader.ok_or_else(|| error::absent(*id))?)
             }
+            Place::Volume(place, read) => {
+                let read = Python::attach(|py| read.clone_ref(py));
+                Box::new(StoredReader::new(*place, stored(read)))
+            }
         };
         Ok((reader, self.length))
     }
@@ -71,8 +77,42 @@ impl InstanceSource {
     }
 }
 
+/// Reads through a Python callback; what it raises comes out again as it is.
+fn stored(read: Py<PyAny>) -> ReadStored {
+    Box::new(move |offset, length| {
+        Python::attach(|py| {
+            let bytes = read.call1(py, (offset, length)).map_err(io::Error::other)?;
+            let bytes = bytes.bind(py).extract::<&[u8]>();
+            let bytes = bytes.map_err(|error| io::Error::other(PyErr::from(error)))?;
+            Ok(bytes.to_vec())
+        })
+    })
+}
+
 #[pymethods]
 impl InstanceSource {
+    #[staticmethod]
+    #[pyo3(signature = (*, sop_class, sop_instance, transfer_syntax, offset, length, digest, ranges_offset, read))]
+    #[expect(clippy::too_many_arguments, reason = "named in Python")]
+    fn from_volume(
+        sop_class: &str,
+        sop_instance: &str,
+        transfer_syntax: &str,
+        offset: u64,
+        length: u64,
+        digest: [u8; 16],
+        ranges_offset: Option<u64>,
+        read: Py<PyAny>,
+    ) -> Self {
+        Self {
+            length,
+            sop_class: sop_class.into(),
+            sop_instance: sop_instance.into(),
+            transfer_syntax: transfer_syntax.into(),
+            place: Place::Volume(StoredPlace { offset, length, digest, ranges_offset }, read),
+        }
+    }
+
     #[staticmethod]
     fn from_file(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
         let read = py.detach(|| {
@@ -123,7 +163,7 @@ impl StoreTransfer {
     fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let piece =
             py.detach(|| self.0.lock().unwrap_or_else(PoisonError::into_inner).next_piece());
-        let piece = piece.map_err(|error| DamagedInstanceError::new_err(error.to_string()))?;
+        let piece = piece.map_err(error::reading)?;
         Ok(piece.map(|bytes| PyBytes::new(py, &bytes)))
     }
 }

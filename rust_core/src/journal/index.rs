@@ -126,6 +126,21 @@ impl Index {
         run
     }
 
+    /// The first of these instances, and those that follow it there as they follow each other in the
+    /// journal, like [`Index::run_after`]. Empty if the first is not live.
+    pub(super) fn run_of(&self, ids: &[ReceiveId], length_max: u32) -> Vec<Entry> {
+        let mut run: Vec<Entry> = Vec::new();
+        for entry in ids.iter().map_while(|id| self.get(*id)) {
+            if let Some((first, last)) = run.first().zip(run.last())
+                && (!entry.is_near(last) || entry.end() - first.closing.offset > length_max)
+            {
+                break;
+            }
+            run.push(entry);
+        }
+        run
+    }
+
     /// Epoch and position of the newest live instances, newest first.
     pub(super) fn newest(&self, limit: usize) -> Vec<(u32, u64)> {
         let newest = self.epochs.iter().rev();

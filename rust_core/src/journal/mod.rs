@@ -26,6 +26,7 @@ mod recovery;
 pub mod roster;
 mod scan;
 mod segments;
+mod selection;
 mod upload;
 mod writer;
 
@@ -40,4 +41,5 @@ pub use preparer::Nonces;
 pub use reader::{Entries, InstanceReader, Kept};
 pub use recovery::{Damaged, Recovery};
 pub use segments::Room;
+pub use selection::{Readings, Selection};
 pub use upload::{Done, Tail};

@@ -21,6 +21,7 @@ use super::reader::{self, Entries, InstanceReader, Kept};
 use super::recovery::{Recovery, recover};
 use super::roster::{ROSTER, ROSTER_LENGTH};
 use super::segments::{Room, SegmentTable};
+use super::selection::Readings;
 use super::upload::{Close, Done, Tail, Turn, UploadState};
 use super::writer::{Job, Writers};
 use crate::instance::{NodeId, Particulars, ReceiveId, Verdict};
@@ -248,6 +249,11 @@ impl Journal {
     pub fn reader(&self, id: ReceiveId) -> Result<Option<InstanceReader>, JournalError> {
         let Ok(id) = self.own(id) else { return Ok(None) };
         InstanceReader::open(&self.parts.log, &self.parts.index, id)
+    }
+
+    /// What reads it, for a thread of its own.
+    pub fn readings(&self) -> Readings {
+        Readings::new(self.parts.log.clone(), self.parts.index.clone(), self.node)
     }
 
     /// Live instances of an epoch behind `position`, in position order.

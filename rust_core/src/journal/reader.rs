@@ -25,19 +25,26 @@ pub struct Kept {
     upload: u64,
 }
 
+impl Kept {
+    /// The whole data set, if all of it lies in the closing record. Not held against its digest yet.
+    pub fn whole(&self) -> Option<&[u8]> {
+        self.extents.is_empty().then_some(&self.tail)
+    }
+}
+
 /// Segments that cannot be used again while this lives.
-struct Pins {
+pub(super) struct Pins {
     log: Arc<Log>,
     generations: Vec<Generation>,
 }
 
 impl Pins {
-    fn new(log: Arc<Log>) -> Self {
+    pub(super) fn new(log: Arc<Log>) -> Self {
         Self { log, generations: Vec::new() }
     }
 
     /// Pins a segment; false if that generation is gone.
-    fn pin(&mut self, segment: u32, generation: u32) -> bool {
+    pub(super) fn pin(&mut self, segment: u32, generation: u32) -> bool {
         if self.generation(segment).is_some_and(|pinned| pinned.generation == generation) {
             return true;
         }
@@ -50,7 +57,7 @@ impl Pins {
         pinned
     }
 
-    fn generation(&self, segment: u32) -> Option<Generation> {
+    pub(super) fn generation(&self, segment: u32) -> Option<Generation> {
         self.generations.iter().find(|pinned| pinned.segment == segment).copied()
     }
 }
@@ -79,7 +86,7 @@ fn read_record(
 }
 
 /// Checks that the bytes begin with the whole record that was written at `place`.
-fn verify(
+pub(super) fn verify(
     generation: Generation,
     place: Place,
     kind: Kind,
@@ -117,7 +124,7 @@ fn read_closing(log: &Log, pins: &Pins, entry: &Entry) -> Result<Option<Kept>, J
 }
 
 /// What a verified closing record says.
-fn kept_of(header: &Header, place: Place, bytes: &[u8]) -> Result<Kept, JournalError> {
+pub(super) fn kept_of(header: &Header, place: Place, bytes: &[u8]) -> Result<Kept, JournalError> {
     let payload = &bytes[RECORD_HEADER_LENGTH..][..header.payload_length as usize];
     let closing = closing::decode(payload).ok_or(JournalError::Rot {
         segment: place.segment,
@@ -277,7 +284,7 @@ impl io::Read for InstanceReader {
 
 /// Closing records that lie close together are read at once: this many bytes at most, unless one
 /// alone is longer. Small instances, of which there may be millions, are nothing else.
-const RUN_LENGTH_MAX: u32 = 1 << 20;
+pub(super) const RUN_LENGTH_MAX: u32 = 1 << 20;
 
 /// Live instances of one epoch in position order, read ahead a little as they are asked for.
 pub struct Entries {

@@ -3,9 +3,25 @@
 //! The format is described in `docs/design/volume-format.md`. A volume is a pure function of its
 //! plan and of what the journal keeps of the instances that the plan names.
 
+mod assembly;
+mod contents;
+mod description;
 mod error;
 pub mod file_meta;
+mod framing;
 pub mod layout;
+mod listed;
+mod moment;
 pub mod ranges;
+mod reading;
+mod scan;
+mod source;
+mod tar;
 
-pub use error::VolumeError;
+pub use assembly::{Assembled, Assembly, PIECE_LENGTH, Plan, name_of};
+pub use contents::Contents;
+pub use description::{Description, is_ulid};
+pub use error::{AssemblyError, VolumeError};
+pub use listed::{Listed, Ordinal};
+pub use scan::{Verification, VolumeContents, VolumeScan};
+pub use source::{ReadStored, StoredPlace, StoredReader};
