@@ -116,6 +116,12 @@ class Catalogue:
         assert row is not None
         return Statistics(row["studies"], row["instances"], row["bytes"])
 
+    async def sizes(self) -> dict[str, tuple[int, int]]:
+        """Of each table, partitions together: bytes with everything, and of its indexes alone."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(queries("statistics")["sizes"])
+        return {row["name"]: (row["bytes"], row["indexes"]) for row in rows}
+
     async def open_incidents(self, vaults: Sequence[VaultId]) -> dict[IncidentKind, int]:
         """How many incidents wait for somebody, by kind."""
         async with self._database.transaction(vaults) as connection:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -59,8 +59,10 @@ class EmbeddedServer:
     dies, so that a gateway that is killed leaves nothing running.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, configuration: Mapping[str, str] | None = None) -> None:
+        """`configuration`: parameters over ours, for measurements."""
         self._home = home
+        self._configuration = {**_CONFIGURATION, **(configuration or {})}
         self._cluster: Cluster | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[bytes] | None = None
@@ -149,7 +151,7 @@ class EmbeddedServer:
         await _clear_remains(cluster)
         _shorten(cluster.server_log)
         settings = {
-            **_CONFIGURATION,
+            **self._configuration,
             "cluster_name": cluster.mark,
             "unix_socket_directories": str(cluster.socket_folder),
             "hba_file": str(cluster.home / "hba.conf"),

@@ -6,3 +6,9 @@ FROM pg_class c WHERE c.relnamespace = 'kuva'::regnamespace AND c.relkind IN ('r
 
 -- name: open_incidents
 SELECT kind, count(*) AS incidents FROM incident WHERE state = 'open' AND vault = ANY ($1::uuid[]) GROUP BY kind;
+
+-- Partitions counted with their parents.
+-- name: sizes
+SELECT regexp_replace(c.relname, '_[0-9_]+$', '') AS name, sum(pg_total_relation_size(c.oid))::bigint AS bytes,
+       sum(pg_indexes_size(c.oid))::bigint AS indexes
+FROM pg_class c WHERE c.relnamespace = 'kuva'::regnamespace AND c.relkind = 'r' GROUP BY 1 ORDER BY 1;
