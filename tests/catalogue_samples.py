@@ -24,7 +24,7 @@ ATTRIBUTES = StudyAttributes(
 
 
 EPOCH = 1
-"""Of every instance in a volume of these tests: their nodes are in their first epoch."""
+"""Of an instance in a volume, as `verify` says it: the nodes of such tests are in their first epoch."""
 
 
 def vault_id() -> VaultId:

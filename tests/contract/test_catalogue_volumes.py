@@ -106,21 +106,20 @@ async def test_two_plans_never_share_a_batch(catalogue: Catalogue) -> None:
 async def test_a_plan_that_waited_for_a_volume_to_be_verified_gets_none_of_its_batches(base: Base) -> None:
     """The key alone would let it in: its row is free again, and the batch is gone."""
     vault, node, epoch = await landed(base.catalogue, [(1, "1.1", "x")])
-    planned = await stored(base.catalogue, plan_of(vault, node, (epoch, 1)))
+    await stored(base.catalogue, plan_of(vault, node, (epoch, 1)))
     superuser = await asyncpg.connect(**base.superuser.arguments())
-    blocker = superuser.transaction()
-    await blocker.start()
-    await superuser.execute("SELECT FROM kuva.planned_batch FOR UPDATE")
-    ending = asyncio.ensure_future(verified(base.catalogue, planned))
-    await asyncio.sleep(0.2)  # it has deleted the batch's row, and waits for the plan's
+    ending = superuser.transaction()  # all that `verified` does to batches and plans
+    await ending.start()
+    await superuser.execute("DELETE FROM kuva.open_batch")
+    await superuser.execute("DELETE FROM kuva.planned_batch")
     late = asyncio.ensure_future(base.catalogue.volumes.plan(plan_of(vault, node, (epoch, 1))))
-    await asyncio.sleep(0.2)
-    await blocker.rollback()
+    await asyncio.sleep(0.2)  # it has seen the batch, and waits for the key
+    assert not late.done()
+    await ending.commit()
     await superuser.close()
-    await ending
-    with pytest.raises(PlanError):
+    with pytest.raises(PlanError, match="0 of its 1 batches"):
         await late
-    assert await base.catalogue.volumes.unfinished(node) == ()
+    assert len(await base.catalogue.volumes.list([vault])) == 1
 
 
 @pytest.mark.parametrize(
@@ -251,6 +250,20 @@ async def test_a_newcomer_is_compared_with_what_is_in_volumes(
         await catalogue.incidents.resolve(incidents[0].id, (vault,), resolution=choose, reason="r", by="b")
         choices = await catalogue.incidents.choices(vault, STUDY)
         assert {uid: place.node for uid, place in choices.preferred.items()} == {"1.1": node}
+
+
+async def test_two_that_met_before_one_went_into_a_volume_stay_one_incident(base: Base) -> None:
+    vault, node, other = vault_id(), node_id(), node_id()
+    await base.catalogue.grants.create_vault(vault, "a")
+    epochs = [(await base.catalogue.nodes.start(one)).epoch for one in (other, node)]
+    database = await Database.open(base.gateway)
+    await Landing(database).land(flush(other, epochs[0], batch(vault, [(1, "1.1", "y")])))  # killed here
+    await database.close()
+    assert await base.catalogue.land(flush(node, epochs[1], batch(vault, [(1, "1.1", "x")]))) == 1
+    await kept(base.catalogue, vault, node, (epochs[1], 1))
+    assert await base.catalogue._arbitration.settle() == 1
+    (incident,) = await base.catalogue.incidents.list(IncidentFilters((vault,)))
+    assert (incident.receive_id.node, incident.kept and incident.kept.node) == (node, other)
 
 
 async def test_same_uid_in_a_volume_of_another_study_is_an_incident(catalogue: Catalogue) -> None:
