@@ -16,6 +16,7 @@ import asyncpg
 
 from gateway.bench import machine
 from gateway.bench.catalogue import BLOCK_BYTES, INSTANCES, Filling, Timing
+from gateway.bench.store import file_system
 from gateway.catalogue import Address, Catalogue
 from gateway.catalogue.embedded import EmbeddedServer
 from gateway.catalogue.migrator import migrate
@@ -42,7 +43,7 @@ async def main(folder: Path, instances: int) -> str:
         await catalogue.close()
     finally:
         await server.stop()
-    return _page(timing, size, drained, lags)
+    return _page(machine.described(file_system(folder)), timing, size, drained, lags)
 
 
 def _told(instances: int) -> None:
@@ -57,7 +58,11 @@ async def _vacuum(address: Address) -> None:
 
 
 def _page(
-    timing: Timing, size: dict[str, tuple[int, int]], drained: float, lags: dict[int, list[float]]
+    where: dict[str, str],
+    timing: Timing,
+    size: dict[str, tuple[int, int]],
+    drained: float,
+    lags: dict[int, list[float]],
 ) -> str:
     each = sum(whole for whole, _ in size.values()) / timing.instances
     shares = "\n".join(
@@ -68,7 +73,7 @@ def _page(
     return PAGE.format(
         instances=timing.instances, studies=timing.instances // INSTANCES, each=each, shares=shares,
         block=BLOCK_BYTES, buffers=SHARED_BUFFERS, index=size["locator"][1] / 1e6,
-        machine="\n".join(f"- {name}: {value}" for name, value in machine.described("as given").items()),
+        machine="\n".join(f"- {name}: {value}" for name, value in where.items()),
         landing=timing.instances / timing.landing, verifying=timing.instances / timing.verifying,
         committing=timing.instances / timing.committing, drained=drained, seconds=SECONDS,
         lags="\n".join(_lag_row(rate, found) for rate, found in lags.items()),
