@@ -143,6 +143,44 @@ def test_u35_an_answer_to_another_message_is_aborted(hostile: HostilePeer, study
     assert answer[0] == ABORT
 
 
+def _faulty(**changed: int) -> bytes:
+    """A C-STORE-RSP that is malformed, or answers nothing, and what its data set would be."""
+    fields = {"f0000_0002": CT, "f0000_0100": 0x8001, "f0000_0120": 1, "f0000_0800": 0x0101, "f0000_0900": 0}
+    kept = {name: value for name, value in (fields | changed).items() if value != -1}
+    data_set = (
+        b"" if kept["f0000_0800"] == 0x0101 else p_data(3, b"\x08\0\x18\0\0\0\0\0", command=False, last=True)
+    )
+    return p_data(3, command_set(**kept), command=True, last=True) + data_set
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["in-a-c-get", "out-of-nowhere"])
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"f0000_0800": 1}, "response-malformed"),
+        ({"f0000_0900": -1}, "response-malformed"),
+        ({"f0000_0120": 4711}, "response-to-nothing"),
+        ({"f0000_0100": 0x8020, "f0000_0800": 1}, "response-to-nothing"),
+    ],
+    ids=["announces-a-data-set", "without-status", "to-nothing", "to-nothing-with-a-data-set"],
+)
+def test_u37_a_response_that_is_malformed_or_answers_nothing_is_aborted_never_answered(
+    hostile: HostilePeer, victim: GatewayProcess, study: list[Instance], asked: bool,
+    changed: dict[str, int], code: str,
+):  # fmt: skip
+    if asked:
+        ask(hostile, study)
+        next(messages(hostile))
+    else:
+        assert hostile.associate([(3, CT, [EXPLICIT])])[0] == ASSOCIATE_AC
+    before = [event.get("code") for event in victim.events()].count(code)
+    hostile.send(_faulty(**changed))
+    answer = hostile.pdu()
+    assert answer is not None
+    assert answer[0] == ABORT, "never a response"
+    eventually(lambda: [event.get("code") for event in victim.events()].count(code) == before + 1)
+
+
 def test_u36_without_the_scp_role_no_sub_operation_is_performed(hostile: HostilePeer, study: list[Instance]):
     ask(hostile, study, roles=())
     response = fetch(hostile, [])

@@ -14,7 +14,7 @@ pub struct CommandError {
 }
 
 /// The ways in which a command set can be wrong as a whole. A fault in the value of one element
-/// can be answered, and is a [`super::CommandFault`] instead.
+/// of a request can be answered, and is a [`super::CommandFault`] instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CommandErrorKind {
     /// Longer than a command set may be.
@@ -36,6 +36,8 @@ pub enum CommandErrorKind {
     /// Command Field, Command Data Set Type or the message id is absent or not one US: the
     /// message can be neither delimited nor answered.
     Unanswerable,
+    /// A response or a C-CANCEL-RQ, which nothing answers, with an element missing or mistyped.
+    Response,
 }
 
 impl CommandErrorKind {
@@ -51,6 +53,7 @@ impl CommandErrorKind {
             Self::Duplicate => &protocol::COMMAND_TWICE,
             Self::OddLength => &protocol::COMMAND_ODD,
             Self::Unanswerable => &protocol::COMMAND_UNANSWERABLE,
+            Self::Response => &protocol::RESPONSE_MALFORMED,
         }
     }
 }

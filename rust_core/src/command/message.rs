@@ -119,7 +119,7 @@ pub enum Command {
         message_id: u16,
         has_data_set: bool,
     },
-    /// A command of a service we know, with an element missing or mistyped.
+    /// A request of a service we know, with an element missing or mistyped.
     Malformed {
         command_field: u16,
         message_id: u16,
@@ -131,7 +131,8 @@ pub enum Command {
 impl Command {
     /// The meaning of a command set.
     ///
-    /// Fails only if the message could be neither delimited nor answered.
+    /// Fails only if the message could be neither delimited nor answered, or is none that has an
+    /// answer: a fault in a response must never be answered by a response.
     pub fn of(set: &CommandSet) -> Result<Self, CommandError> {
         let unanswerable = CommandError { offset: 0, kind: CommandErrorKind::Unanswerable };
         let command_field = set.us(tag::COMMAND_FIELD).ok_or(unanswerable)?;
@@ -140,13 +141,11 @@ impl Command {
         let id_tag = if answers { tag::MESSAGE_ID_RESPONDED } else { tag::MESSAGE_ID };
         let message_id = set.us(id_tag).ok_or(unanswerable)?;
         let has_data_set = set.announces_data_set();
-        let parsed = parse(set, command_field, message_id, has_data_set);
-        Ok(parsed.unwrap_or_else(|fault| Self::Malformed {
-            command_field,
-            message_id,
-            has_data_set,
-            fault,
-        }))
+        match parse(set, command_field, message_id, has_data_set) {
+            Ok(command) => Ok(command),
+            Err(_) if answers => Err(CommandError { offset: 0, kind: CommandErrorKind::Response }),
+            Err(fault) => Ok(Self::Malformed { command_field, message_id, has_data_set, fault }),
+        }
     }
 
     /// Whether a data set follows on the same presentation context.

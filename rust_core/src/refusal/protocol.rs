@@ -144,6 +144,10 @@ entries! { Protocol:
         "command field, data set type or message id is missing"
         "Without them a message can be neither delimited nor answered." "PS3.7 9.3, E.1"
         VENDOR, "Send a C-ECHO-RQ without Message ID.";
+    RESPONSE_MALFORMED "response-malformed" Sender Malformed USER, None;
+        "malformed response or cancel request"
+        "A response has all its elements, and announces a data set only where its service has one; so has a C-CANCEL-RQ." "PS3.7 9.3"
+        VENDOR, "Send a C-STORE-RSP whose Command Data Set Type announces a data set.";
     IDENTIFIER_TOO_LONG "identifier-too-long" Sender TooLong Abort(2, 0), None;
         "identifier longer than 1 MiB"
         "Data sets of services other than C-STORE have at most 1 MiB." ""

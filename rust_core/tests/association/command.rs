@@ -1,8 +1,8 @@
 //! Command sets: strict on the wire, typed in meaning, answerable where they are only incomplete.
 
 use kuva_core::command::{
-    Command, CommandErrorKind, CommandSet, CommandSetBuilder, MoveOriginator, NO_DATA_SET,
-    Priority, SubOperations, build, field, status, tag,
+    Command, CommandErrorKind, CommandSet, CommandSetBuilder, DATA_SET, MoveOriginator,
+    NO_DATA_SET, Priority, SubOperations, build, field, status, tag,
 };
 use kuva_core::limits::COMMAND_SET_LENGTH_MAX;
 use proptest::prelude::*;
@@ -193,6 +193,28 @@ fn a_command_without_field_id_or_data_set_type_cannot_be_answered() {
     for element in [tag::COMMAND_FIELD, tag::MESSAGE_ID, tag::DATA_SET_TYPE] {
         let set = full.clone().text(element, "four").finish();
         assert_eq!(Command::of(&set).unwrap_err().kind, CommandErrorKind::Unanswerable);
+    }
+}
+
+#[test]
+fn u37_a_fault_in_a_response_or_a_cancel_is_never_one_that_is_answered() {
+    let answered = |command_field: u16| {
+        CommandSetBuilder::new()
+            .us(tag::COMMAND_FIELD, command_field)
+            .us(tag::MESSAGE_ID_RESPONDED, 7)
+            .us(tag::DATA_SET_TYPE, NO_DATA_SET)
+    };
+    let store = answered(field::C_STORE_RSP).us(tag::STATUS, 0);
+    assert!(Command::of(&store.clone().finish()).is_ok());
+    let faulty = [
+        store.us(tag::DATA_SET_TYPE, DATA_SET),
+        answered(field::C_STORE_RSP),
+        answered(field::C_ECHO_RSP).text(tag::STATUS, "four"),
+        answered(field::C_GET_RSP).us(tag::STATUS, 0).text(tag::REMAINING, "four"),
+        answered(field::C_CANCEL_RQ).us(tag::DATA_SET_TYPE, DATA_SET),
+    ];
+    for set in faulty {
+        assert_eq!(Command::of(&set.finish()).unwrap_err().kind, CommandErrorKind::Response);
     }
 }
 

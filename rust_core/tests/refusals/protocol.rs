@@ -154,4 +154,11 @@ pub const PROVOCATIONS: &[Provocation] = &[
     ("command-element-duplicate", || command(&set_of(&[id(), id()]))),
     ("command-element-odd", || command(&set_of(&[field(), element(0, 0x1000, b"1.2")]))),
     ("command-unanswerable", || command(&set_of(&[field()]))),
+    ("response-malformed", || {
+        let mut announcing =
+            build::c_store_rsp(1, crate::support::CT, "1.2.3", 0, None, &[]).encode();
+        let at = announcing.windows(4).position(|tag| tag == [0, 0, 0, 8]).unwrap();
+        announcing[at + 8..][..2].copy_from_slice(&[0, 0]);
+        command(&announcing)
+    }),
 ];
