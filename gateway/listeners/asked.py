@@ -20,6 +20,7 @@ from gateway.errors import (
     ResolutionError,
     UnavailableError,
 )
+from gateway.model.identifiers import StudyUid, parse_received_uid
 
 _Member = TypeVar("_Member", bound=Enum)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -57,6 +58,14 @@ def number(text: str | None, default: int = 0) -> int:
     if not text.isdecimal() or len(text) > 18:
         raise RequestError(f"not a number: {text[:20]!r}")
     return int(text)
+
+
+def study_uid_of(text: str) -> StudyUid:
+    """The study asked for. Raises `RequestError` for what no study can be called."""
+    try:
+        return StudyUid(parse_received_uid(text))
+    except ValueError as error:
+        raise RequestError(str(error)) from None
 
 
 def enum_of(kind: type[_Member], value: str) -> _Member:

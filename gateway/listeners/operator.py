@@ -10,7 +10,16 @@ from gateway.catalogue import Catalogue, IncidentFilters
 from gateway.ingest.discarding import Discarder
 from gateway.journal import Journal
 from gateway.listeners import SOCKET_NAME
-from gateway.listeners.asked import RequestError, answer, body_of, enum_of, number, plain_errors, text_of
+from gateway.listeners.asked import (
+    RequestError,
+    answer,
+    body_of,
+    enum_of,
+    number,
+    plain_errors,
+    study_uid_of,
+    text_of,
+)
 from gateway.listeners.callers import Callers
 from gateway.listeners.status import Node
 from gateway.model.identifiers import VaultId
@@ -91,8 +100,8 @@ class OperatorListener:
         )
 
     async def _study(self, request: web.Request) -> web.Response:
-        shown = await self._overview.study(request.match_info["uid"], await self._vaults())
-        return answer(shown)
+        uid = study_uid_of(request.match_info["uid"])
+        return answer(await self._overview.study(uid, await self._vaults()))
 
     # --- journal ---------------------------------------------------------------------------------
 
@@ -117,7 +126,7 @@ class OperatorListener:
             vaults=await self._vaults(),
             state=None if asked.get("state") == "all" else enum_of(IncidentState, asked.get("state", "open")),
             kind=enum_of(IncidentKind, asked["kind"]) if "kind" in asked else None,
-            study_uid=asked.get("study", ""),
+            study_uid=study_uid_of(asked["study"]) if asked.get("study") else "",
         )
         return answer(await self._catalogue.incidents.list(filters, limit=number(asked.get("limit"), 100)))
 

@@ -56,6 +56,13 @@ def parse_uid(text: str) -> Uid:
     return Uid(text)
 
 
+def parse_received_uid(text: str) -> Uid:
+    """A UID as instances may have it, a leading zero forgiven; ValueError otherwise."""
+    if not _UID.fullmatch(text):
+        raise ValueError(f"not a UID: {text[:70]!r} (PS3.5 9.1)")
+    return Uid(text)
+
+
 def parse_ae_title(text: str) -> AeTitle:
     """An AE title without padding; ValueError otherwise."""
     if not _AE_TITLE.fullmatch(text):

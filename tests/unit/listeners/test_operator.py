@@ -12,6 +12,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from gateway.listeners import SOCKET_NAME
 from gateway.listeners.asked import RequestError, number
@@ -59,8 +60,10 @@ class Grants:
         return Granted(grant, "north", new=True, vault_made=True, changes=())
 
 
-async def answers(folder: Path, asked: list[tuple[str, bytes]]) -> tuple[list[tuple[int, bytes]], Grants]:
-    """Posts each body over the real socket: statuses with bodies, and what was added."""
+async def answers(
+    folder: Path, asked: list[tuple[str, bytes | None]]
+) -> tuple[list[tuple[int, bytes]], Grants]:
+    """Asks for, or posts each body, over the real socket: statuses with bodies, and what was added."""
     grants = Grants()
     catalogue: Any = SimpleNamespace(grants=grants)
     nothing: Any = None
@@ -72,7 +75,9 @@ async def answers(folder: Path, asked: list[tuple[str, bytes]]) -> tuple[list[tu
     try:
         async with aiohttp.ClientSession(connector=connector) as session:
             for path, body in asked:
-                async with session.post(f"http://operator{path}", data=body) as response:
+                url = URL(f"http://operator{path}", encoded=True)
+                method = "GET" if body is None else "POST"
+                async with session.request(method, url, data=body) as response:
                     found.append((response.status, await response.read()))
     finally:
         await listener.close()
@@ -85,6 +90,19 @@ def test_a_request_that_makes_no_sense_is_told_so_and_changes_nothing(tmp_path: 
     assert [status for status, _ in found] == [400] * len(asked)
     assert all(orjson.loads(body)["error"] for _, body in found)
     assert not grants.added
+
+
+NO_UID = ["%00", "1.2%003", "%ED%A0%80", "%FF", "1" * 65, "1..2", "1.2%0A", "%20", "%D9%A3", "x" * 4000]
+
+
+def test_a_study_that_nothing_can_be_called_is_told_as_no_uid_before_the_catalogue_is_asked(tmp_path: Path):
+    places = ("/studies/{}", "/incidents?study={}")
+    asked: list[tuple[str, bytes | None]] = [
+        (place.format(text), None) for place in places for text in NO_UID
+    ]
+    found, _ = asyncio.run(answers(tmp_path, asked))
+    assert [status for status, _ in found] == [400] * len(asked)
+    assert all("not a UID" in orjson.loads(body)["error"] for _, body in found)
 
 
 def test_a_good_request_still_gets_through_and_a_long_one_does_not(tmp_path: Path):
