@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from gateway.journal import Journal
+from gateway.listeners.http import HttpPort
 from gateway.listeners.status import Node
 from gateway.settings import HttpSettings
 from gateway.telemetry import Metrics
@@ -64,20 +65,16 @@ class HealthListener:
                 web.get("/metrics", self._show_metrics),
             ]
         )
-        self._runner = web.AppRunner(
-            application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
-        )
+        self._http = HttpPort(application, "health", shutdown_seconds=SHUTDOWN_SECONDS)
         self.port = settings.port
 
     async def open(self) -> None:
         """Binds and serves. OSError if the port cannot be had."""
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._settings.host, self._settings.port).start()
-        self.port = self._runner.addresses[0][1]
+        self.port = await self._http.open(self._settings.host, self._settings.port)
 
     async def close(self) -> None:
         """Ends what is being answered."""
-        await self._runner.cleanup()
+        await self._http.close()
 
     async def _health(self, _: web.Request) -> web.Response:
         return json_response(await self._node.status())

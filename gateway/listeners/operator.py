@@ -21,6 +21,7 @@ from gateway.listeners.asked import (
     text_of,
 )
 from gateway.listeners.callers import Callers
+from gateway.listeners.http import runner
 from gateway.listeners.status import Node
 from gateway.model.identifiers import VaultId
 from gateway.model.incident import BY_MACHINE, Incident, IncidentKind, IncidentState, Resolution
@@ -59,7 +60,7 @@ class OperatorListener:
                 *callers.routes(),
             ]
         )
-        self._runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        self._runner = runner(application, "operator", shutdown_seconds=1.0)
 
     async def open(self) -> None:
         """Makes the socket, for its owner only."""

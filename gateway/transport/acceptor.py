@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import structlog
 
 from gateway import _core
 from gateway.transport.association import Association, Phase, Timers
+from gateway.transport.bounded import who_pays
 from gateway.wire.dicom.refusals import SOCKETS
 
 log = structlog.get_logger(__name__)
@@ -110,14 +110,12 @@ class Acceptor:
     def _make_room(self, newcomer: Association) -> bool:
         """When the pool is full its greediest address pays, or a few idle hosts would lock out all others."""
         opening = [a for a in self._associations.values() if a.phase is Phase.OPENING]
-        counts = Counter(_host(a) for a in opening)
-        if counts[_host(newcomer)] >= OPENING_PER_ADDRESS_MAX:
+        if sum(_host(a) == _host(newcomer) for a in opening) >= OPENING_PER_ADDRESS_MAX:
             return False
-        if len(opening) >= OPENING_MAX:
-            greediest = counts.most_common(1)[0][0]
-            oldest = next(a for a in opening if _host(a) == greediest)  # they are kept in order of arrival
+        paying = who_pays([_host(a) for a in opening], OPENING_MAX)  # they are kept in order of arrival
+        if paying is not None:
             self.turned_away += 1
-            oldest.cut(SOCKETS)
+            opening[paying].cut(SOCKETS)
         return True
 
     def _lost(self, association: Association) -> None:
