@@ -523,7 +523,7 @@ class Room:
     """0..1; new instances are answered A700H from 0.9."""
     writable: bool
     why: str | None
-    """Why it is read-only."""
+    """Why it takes no new instance now."""
     write_mode: str
     """How the journal is written, as probed at start, with the reason."""
 

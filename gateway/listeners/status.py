@@ -23,10 +23,6 @@ class Status:
     counters: dict[str, int]
 
 
-FILL_READY_MAX = 0.9
-"""From here on new instances are answered A700H (design 3, Room)."""
-
-
 class Node:
     """The parts of the node that know how it is."""
 
@@ -49,8 +45,7 @@ class Node:
         why_not = tuple(
             why
             for wrong, why in (
-                (not space.writable, f"the journal takes nothing: {space.why}"),
-                (space.fill >= FILL_READY_MAX, "the journal is full"),
+                (space.why is not None, str(space.why)),
                 (not catalogue, "the catalogue cannot be asked"),
                 (self._draining(), "shutting down"),
             )

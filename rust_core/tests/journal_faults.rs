@@ -105,6 +105,33 @@ fn no_space_for_another_segment_is_less_room_and_heals_by_itself() {
     }
 }
 
+/// Sends until it is refused, heals, and sends on: the journal goes on by itself.
+fn refused_by(error: i32) -> JournalError {
+    let medium = medium(WriteMode::Direct);
+    let (journal, _) = open(&medium, 1).unwrap();
+    medium.set_faults(Faults { create_fails: Some((1, error)), ..Faults::default() });
+    let refused = (0..40).find_map(|number| keep(&journal, number, 2 * BLOCK).err()).unwrap();
+    assert_eq!(journal.state(), JournalState::Writable, "nothing was promised on it");
+    assert_eq!(keep(&journal, 100, 2 * BLOCK), Err(refused.clone()), "told, not waited for");
+    medium.set_faults(Faults::default());
+    let kept = (0..200).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        keep(&journal, 101, 2 * BLOCK).ok()
+    });
+    assert_eq!(read(&journal, kept.unwrap()).unwrap(), Some(bytes_of(101, 2 * BLOCK)));
+    assert_eq!(journal.admits(), Ok(()));
+    refused
+}
+
+#[test]
+fn what_keeps_segments_from_being_made_is_told_by_its_cause_and_heals_by_itself() {
+    assert_eq!(refused_by(libc::EMFILE), JournalError::Descriptors);
+    assert_eq!(refused_by(libc::ENFILE), JournalError::Descriptors);
+    assert_eq!(refused_by(libc::ENOSPC), JournalError::Full);
+    assert_eq!(refused_by(libc::EDQUOT), JournalError::Full);
+    assert!(matches!(refused_by(libc::EROFS), JournalError::Io(_)));
+}
+
 #[test]
 fn a_failed_read_is_an_error_of_that_read_alone() {
     let medium = medium(WriteMode::Direct);

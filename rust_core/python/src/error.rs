@@ -115,7 +115,7 @@ pub fn journal(error: CoreJournalError) -> PyErr {
             JournalRotError::new_err(what)
         }
         CoreJournalError::NotDiscardable => NotDiscardableError::new_err(what),
-        CoreJournalError::Full => JournalFullError::new_err(what),
+        CoreJournalError::Full | CoreJournalError::Descriptors => JournalFullError::new_err(what),
         CoreJournalError::ReadOnly(_) | CoreJournalError::Closed => {
             JournalReadOnlyError::new_err(what)
         }

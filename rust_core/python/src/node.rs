@@ -358,16 +358,13 @@ impl Node {
     fn room(&self) -> Room {
         let journal = &self.intake.journal;
         let room = journal.room();
-        let why = match journal.state() {
-            JournalState::Writable => None,
-            JournalState::ReadOnly { why } => Some(why.to_string()),
-        };
+        let why = journal.admits().err().map(|why| why.to_string());
         Room {
             capacity: room.capacity,
             live: room.live_bytes,
             dead: room.dead_bytes,
             fill: room.fill,
-            writable: why.is_none(),
+            writable: journal.state() == JournalState::Writable,
             why,
             write_mode: journal.medium().why,
         }

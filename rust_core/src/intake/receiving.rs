@@ -191,6 +191,7 @@ impl Receiving {
 pub fn refusal_of(error: &JournalError) -> Refusal {
     Refusal::of(match error {
         JournalError::Full => &storage::JOURNAL_FULL,
+        JournalError::Descriptors => &storage::FILE_DESCRIPTORS,
         JournalError::ReadOnly(_) | JournalError::Closed | JournalError::Io(_) => {
             &storage::JOURNAL_READ_ONLY
         }

@@ -7,6 +7,9 @@ use std::{fmt, io, sync::Arc};
 pub enum JournalError {
     /// No room for new instances; try again when something was released (A700H).
     Full,
+    /// The process may open no more files, so that no segment can be made; tried again each second
+    /// (A700H).
+    Descriptors,
     /// The journal stopped writing for good after a failed write or sync; reads are still served.
     ReadOnly(Arc<str>),
     /// The journal was shut down.
@@ -60,12 +63,23 @@ impl JournalError {
     pub(crate) fn io(what: &str, error: &io::Error) -> Self {
         Self::Io(format!("{what}: {error}").into())
     }
+
+    /// Why there is no segment to write on: nothing was promised on it, and it may be made later.
+    pub(super) fn unmade(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(libc::EMFILE | libc::ENFILE) => Self::Descriptors,
+            Some(libc::ENOSPC | libc::EDQUOT) => Self::Full,
+            _ if error.kind() == io::ErrorKind::StorageFull => Self::Full,
+            _ => Self::io("making a segment", error),
+        }
+    }
 }
 
 impl fmt::Display for JournalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => write!(f, "the journal is full"),
+            Self::Descriptors => write!(f, "the journal is out of file descriptors"),
             Self::ReadOnly(why) => write!(f, "the journal is read-only: {why}"),
             Self::Closed => write!(f, "the journal was shut down"),
             Self::Rot { segment, offset, generation, what } => write!(

@@ -94,7 +94,7 @@ impl State {
 
     /// What can still become the head.
     fn next_may_come(&self) -> bool {
-        let unmade = self.table.unmade() > 0 && !self.table.making_refused;
+        let unmade = self.table.unmade() > 0 && self.table.making_refused.is_none();
         self.preparing || self.table.free_made() > 0 || unmade
     }
 
@@ -207,7 +207,7 @@ impl Log {
         }
         let room = state.table.room();
         let admitted = room.fill < self.fill_max && room.free_segments >= self.reserve_segments;
-        if admitted { Ok(()) } else { Err(JournalError::Full) }
+        if admitted { Ok(()) } else { Err(state.table.shortage()) }
     }
 
     /// A region for as many of the records of `lengths` as fit behind each other, at least one.
@@ -245,7 +245,7 @@ impl Log {
             }
             // Data leaves one segment to the records that end instances.
             if purpose == Purpose::Data && state.table.writable() < 2 {
-                return Err(JournalError::Full);
+                return Err(state.table.shortage());
             }
             if state.prepared.is_some() {
                 end = state.switch().or(end);
@@ -253,7 +253,7 @@ impl Log {
             } else if state.next_may_come() {
                 state = self.wait(state);
             } else {
-                return Err(JournalError::Full);
+                return Err(state.table.shortage());
             }
         }
     }

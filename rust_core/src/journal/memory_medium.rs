@@ -23,6 +23,8 @@ pub struct Faults {
     pub write_has_no_space: Option<u64>,
     /// This creation of a segment fails with ENOSPC.
     pub create_has_no_space: Option<u64>,
+    /// From this creation of a segment on they fail with this error of the system.
+    pub create_fails: Option<(u64, i32)>,
     /// The power goes during this operation (write, sync or creation); all later ones fail.
     pub power_cut: Option<u64>,
     /// The medium lies: syncs and durable writes return at once and do nothing.
@@ -260,6 +262,11 @@ impl Medium for MemoryMedium {
         disk.creations += 1;
         if disk.faults.create_has_no_space == Some(disk.creations) {
             return Err(io::ErrorKind::StorageFull.into());
+        }
+        if let Some((_, error)) =
+            disk.faults.create_fails.filter(|(from, _)| disk.creations >= *from)
+        {
+            return Err(io::Error::from_raw_os_error(error));
         }
         disk.segments.insert(segment, Segment::zeros(length as usize));
         Ok(())

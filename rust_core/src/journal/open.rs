@@ -131,7 +131,8 @@ impl Journal {
     /// Begins an instance.
     ///
     /// # Errors
-    /// `Full` from the fill limit on, or when only the reserve is left; `ReadOnly`, `Closed`.
+    /// `Full` from the fill limit on, or when only the reserve is left, `Descriptors` or `Io` if that
+    /// is because no segment can be made; `ReadOnly`, `Closed`.
     pub fn begin(&self) -> Result<Upload, JournalError> {
         if self.closed.load(Ordering::Acquire) {
             return Err(JournalError::Closed);
@@ -282,6 +283,14 @@ impl Journal {
     /// How full it is.
     pub fn room(&self) -> Room {
         self.parts.log.state().table.room()
+    }
+
+    /// Whether a new instance may begin now.
+    ///
+    /// # Errors
+    /// As [`Journal::begin`].
+    pub fn admits(&self) -> Result<(), JournalError> {
+        self.parts.log.admits()
     }
 
     /// Whether it takes instances.

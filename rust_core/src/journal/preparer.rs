@@ -80,10 +80,10 @@ impl Preparer {
             state.preparing = true;
             return step;
         }
-        let retry = state.table.making_refused;
+        let retry = state.table.making_refused.is_some();
         let mut state = if retry { self.log.wait_a_second(state) } else { self.log.wait(state) };
         if retry {
-            state.table.making_refused = false;
+            state.table.making_refused = None;
         }
         Step::Wait
     }
@@ -100,7 +100,7 @@ impl Preparer {
             }
             Err(error) => {
                 // Nothing was promised on it: no damage, only less room until it succeeds (P8).
-                state.table.give_back_unmade(segment);
+                state.table.give_back_unmade(segment, JournalError::unmade(&error));
                 Err(JournalError::io("making a segment", &error))
             }
         };
@@ -203,7 +203,7 @@ fn work(state: &mut State) -> Option<Step> {
     {
         return Some(Step::Open(segment));
     }
-    if state.table.free_made() < READY && !state.table.making_refused {
+    if state.table.free_made() < READY && state.table.making_refused.is_none() {
         return state.table.take_unmade().map(Step::Make);
     }
     None

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::error::JournalError;
 use super::record::{FIRST_RECORD_OFFSET, Generation, Place};
 use super::roster::Enrolled;
 
@@ -87,15 +88,15 @@ pub(super) struct SegmentTable {
     unmade: VecDeque<u32>,
     /// One is being made.
     making: bool,
-    /// The medium would not make another one; tried again later.
-    pub(super) making_refused: bool,
+    /// Why the medium would not make another one; tried again later.
+    pub(super) making_refused: Option<JournalError>,
 }
 
 impl SegmentTable {
     pub(super) fn new(segment_length: u32, count: u32) -> Self {
         let unmade = (1..=count).collect();
         let (segments, free) = (BTreeMap::new(), VecDeque::new());
-        Self { segment_length, segments, free, unmade, making: false, making_refused: false }
+        Self { segment_length, segments, free, unmade, making: false, making_refused: None }
     }
 
     /// Enters an existing segment (recovery, or just made); `Used` ones are freed by `settle`.
@@ -140,9 +141,14 @@ impl SegmentTable {
     }
 
     /// The medium would not make it; it may later.
-    pub(super) fn give_back_unmade(&mut self, id: u32) {
+    pub(super) fn give_back_unmade(&mut self, id: u32, why: JournalError) {
         self.unmade.push_front(id);
-        (self.making, self.making_refused) = (false, true);
+        (self.making, self.making_refused) = (false, Some(why));
+    }
+
+    /// Why there is no room: what keeps segments from being made, or that all are in use.
+    pub(super) fn shortage(&self) -> JournalError {
+        self.making_refused.clone().unwrap_or(JournalError::Full)
     }
 
     pub(super) fn free_made(&self) -> usize {
@@ -219,7 +225,7 @@ impl SegmentTable {
     /// Segments that can still be written.
     pub(super) fn writable(&self) -> u32 {
         let prepared = self.segments.values().filter(|found| found.state == Use::Prepared).count();
-        let unmade = if self.making_refused { 0 } else { self.unmade.len() };
+        let unmade = if self.making_refused.is_some() { 0 } else { self.unmade.len() };
         (prepared + self.free.len() + unmade + usize::from(self.making)) as u32
     }
 

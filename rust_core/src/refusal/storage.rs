@@ -16,6 +16,12 @@ entries! { Storage:
         "PS3.4 B.2.3"
         "The operator makes room (`kuva journal show`); then the same can be sent again.",
         "Send to a node whose journal is filled beyond nine tenths.";
+    FILE_DESCRIPTORS "file-descriptors" Operator None Status(OUT_OF_RESOURCES), None;
+        "archive node can open no file, send again later"
+        "An instance is taken only if the node can open the files that its journal needs."
+        "PS3.4 B.2.3"
+        "The operator raises the limit of open files (`ulimit -n`, `LimitNOFILE=`), or finds who holds them; the node tries again each second.",
+        "Lower the limit of open files of the running node (`prlimit --nofile`), and send until its journal needs another segment.";
     JOURNAL_READ_ONLY "journal-read-only" Operator None Status(OUT_OF_RESOURCES), None;
         "archive node cannot write, send again later"
         "A journal whose disk failed once takes nothing more: a failed write is never retried into success."

@@ -274,6 +274,12 @@ impl Rig {
         self.medium.set_faults(Faults { write_fails: Some(writes + 1), ..Faults::default() });
     }
 
+    /// From now on no segment can be made for want of file descriptors, or again.
+    pub fn out_of_descriptors(&self, out: bool) {
+        let create_fails = out.then_some((1, libc::EMFILE));
+        self.medium.set_faults(Faults { create_fails, ..Faults::default() });
+    }
+
     /// How many refusals were counted by this code.
     pub fn refusals(&self, code: &str) -> u64 {
         let counts = self.intake.refusals.snapshot();

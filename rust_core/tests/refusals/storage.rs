@@ -39,6 +39,19 @@ fn full() -> &'static str {
     sent(&rig, rig.sender(), &Sample::new("1.2.3", 99, 1_000_000))
 }
 
+fn out_of_descriptors() -> &'static str {
+    let rig = Rig::new();
+    rig.out_of_descriptors(true);
+    let mut sender = rig.sender();
+    let statuses = (1..60).map(|number| {
+        sender.send(&Sample::new("1.2.3", number, 1_000_000));
+        sender.status()
+    });
+    let short = statuses.skip_while(|status| *status == 0).take(1).count();
+    assert_eq!(short, 1, "60 MB need more segments than were made");
+    rig.refused().last().unwrap()
+}
+
 fn after_a_failed_write() -> &'static str {
     let rig = Rig::new();
     kept(&rig, &sample(1));
@@ -79,6 +92,7 @@ fn long_identifier() -> CommandSet {
 
 pub const PROVOCATIONS: &[Provocation] = &[
     ("journal-full", full),
+    ("file-descriptors", out_of_descriptors),
     ("journal-read-only", after_a_failed_write),
     ("journal-unrecordable", || {
         let rig = Rig::new();
