@@ -6,9 +6,10 @@
 mod rig;
 
 use kuva_core::instance::{ReceiveId, StudyKey};
+use kuva_core::intake::waiting::PARKED_BYTES_MAX;
 use kuva_core::journal::JournalError;
 use kuva_core::refusal::{CONFLICTING_CONTENT, OUT_OF_RESOURCES, PROCESSING_FAILURE, SUCCESS};
-use rig::{Rig, Sample};
+use rig::{Rig, Sample, Sender};
 
 #[test]
 fn an_instance_is_answered_when_durable_and_reads_back_bit_for_bit() {
@@ -233,6 +234,67 @@ fn a_panic_after_judging_fails_that_instance_and_lets_its_twins_go_on() {
     assert_eq!(rig.read_back(&sample), sample.data_set);
     first.send(&sample);
     assert_eq!(first.status(), SUCCESS, "its association goes on");
+}
+
+/// Senders of as many studies that a silent catalogue does not open, with what each sends.
+fn senders_that_wait(rig: &Rig, many: u32, length: usize) -> Vec<(Sender, Sample)> {
+    let mut opener = rig.sender();
+    opener.send(&Sample::new("1.2.3", 1, 100));
+    assert_eq!(opener.status(), SUCCESS, "one study is open");
+    rig.catalogue_is_silent(true);
+    let mut waiting = Vec::new();
+    for number in 0..many {
+        let sample = Sample::new(&format!("1.2.4.{number}"), 1, length);
+        let mut sender = rig.sender();
+        sender.send(&sample);
+        waiting.push((sender, sample));
+    }
+    waiting
+}
+
+#[test]
+fn while_the_catalogue_is_silent_nobody_who_waits_holds_a_block_of_the_pool() {
+    let rig = Rig::new();
+    let mut waiting = senders_that_wait(&rig, 100, 100_000);
+    let mut other = rig.sender();
+    let sample = Sample::new("1.2.3", 2, 3_000_000);
+    other.send(&sample);
+    assert_eq!(other.status(), SUCCESS, "its study is open: it need not wait");
+    assert_eq!(rig.read_back(&sample), sample.data_set);
+    assert_eq!((rig.under_way(), rig.refusals("catalogue-unreachable")), (100, 0));
+    rig.catalogue_is_silent(false);
+    assert!(waiting.iter_mut().all(|(sender, _)| sender.status() == SUCCESS));
+    let (_, first) = &waiting[0];
+    assert_eq!(rig.read_back(first), first.data_set);
+}
+
+#[test]
+fn those_who_find_no_room_to_wait_are_told_to_come_again_and_the_others_wait_on() {
+    let rig = Rig::new();
+    let (length, many) = (130_000, 280);
+    let mut waiting = senders_that_wait(&rig, many, length);
+    let fits = (PARKED_BYTES_MAX / waiting[0].1.data_set.len()) as u64;
+    let outcomes = || rig.under_way() as u64 + rig.refusals("catalogue-unreachable");
+    for _ in 0..200 {
+        if outcomes() == u64::from(many) && rig.under_way() as u64 <= fits {
+            break;
+        }
+        rig.settle();
+    }
+    assert_eq!(rig.under_way() as u64, fits);
+    assert_eq!(rig.refusals("catalogue-unreachable"), u64::from(many) - fits);
+    let mut other = rig.sender();
+    other.send(&Sample::new("1.2.3", 2, 3_000_000));
+    assert_eq!(other.status(), SUCCESS);
+    rig.catalogue_answers(false);
+    rig.catalogue_is_silent(false);
+    let statuses = waiting.iter_mut().map(|(sender, _)| sender.status());
+    assert_eq!(statuses.filter(|status| *status == OUT_OF_RESOURCES).count(), many as usize);
+    rig.catalogue_answers(true);
+    let (sender, sample) = waiting.last_mut().unwrap();
+    sender.send(sample);
+    assert_eq!(sender.status(), SUCCESS, "what was refused can be sent again");
+    assert_eq!(rig.under_way(), 0);
 }
 
 #[test]

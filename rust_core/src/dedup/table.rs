@@ -103,6 +103,11 @@ impl DuplicatesTable {
         }
     }
 
+    /// Whether the catalogue was asked of the study and has not answered.
+    pub fn is_opening(&self, key: &StudyKey) -> bool {
+        self.studies.get(key).is_some_and(|study| matches!(study.phase, Phase::Opening { .. }))
+    }
+
     /// The catalogue has answered: `known` is all that it knows of the study, at a moment after
     /// the question. Returns the judgements of those who waited.
     pub fn opened(&mut self, key: &StudyKey, known: Vec<Known>) -> Vec<(Ticket, Judgement)> {

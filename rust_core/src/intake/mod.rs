@@ -20,6 +20,7 @@ pub mod owed;
 pub mod peer;
 pub mod receiving;
 pub mod verdict;
+pub mod waiting;
 pub mod wake;
 
 pub use admission::Admission;

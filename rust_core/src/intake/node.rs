@@ -1,6 +1,6 @@
 //! The intake of one node: journal, duplicates table, digest workers, wake-ups, landing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,8 +11,9 @@ use super::landing::{Landing, UNLANDED_MAX};
 use super::lane::Lane;
 use super::owed::Owed;
 use super::receiving::refusal_of;
+use super::waiting::WaitingRoom;
 use super::wake::WakeUps;
-use crate::dedup::{DuplicatesTable, Forgotten, Known, Ticket};
+use crate::dedup::{DuplicatesTable, Forgotten, Known};
 use crate::instance::{Microseconds, Particulars, ReceiveId, StudyKey, VaultId};
 use crate::journal::{Journal, JournalError, Kept, Tail, Upload};
 use crate::refusal::catalogue::RefusalCounters;
@@ -42,17 +43,10 @@ pub struct Candidate {
     pub particulars: Particulars,
 }
 
-/// Longest tail that a waiting instance keeps by copy, bytes: a block would be 128 KiB of the pool
-/// for the sake of a few, and whoever waits for a catalogue that does not answer would take the
-/// pool from those who do not.
-const PARKED_TAIL_MAX: usize = 32 << 10;
-
 impl Candidate {
-    /// As it waits: a short tail gives its block back.
-    pub fn to_park(mut self) -> Self {
-        if self.tail.as_bytes().len() <= PARKED_TAIL_MAX {
-            self.tail = Tail::Bytes(self.tail.as_bytes().to_vec());
-        }
+    /// The same, with a copy of its tail: its block goes back to the pool.
+    pub fn without_block(mut self) -> Self {
+        self.tail = Tail::Bytes(self.tail.as_bytes().to_vec());
         self
     }
 
@@ -69,7 +63,7 @@ pub struct Studies {
     /// The table.
     pub table: DuplicatesTable,
     /// Candidates that wait for a twin or for the catalogue.
-    pub parked: HashMap<Ticket, Candidate>,
+    pub parked: WaitingRoom,
 }
 
 /// See the module.
@@ -111,7 +105,7 @@ impl Intake {
             vaults_recovered.insert(kept.particulars.vault);
         }
         let wake = WakeUps::new().map_err(|error| failed("eventfd", &error))?;
-        let studies = Studies { table, parked: HashMap::new() };
+        let studies = Studies { table, parked: WaitingRoom::default() };
         let intake = Arc::new(Self {
             journal,
             digest: DigestPool::default(),

@@ -5,13 +5,13 @@
 //! that outcome (a twin sent at the same time) is answered right after.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, MutexGuard};
 
 use super::counters::count;
 use super::digest::Reading;
 use super::landing::Closed;
-use super::node::{Candidate, Intake};
+use super::node::{Candidate, Intake, Studies};
 use super::owed::Owed;
 use super::receiving::{Inbound, refusal_of};
 use super::wake::{REFUSED_MAX, Refused};
@@ -114,12 +114,33 @@ impl Intake {
         let judgement = studies.table.judge(ticket, &key, &identity.sop_instance, content, now);
         if let Judgement::Wait { ask_catalogue } = judgement {
             // First of all: the table believes from now on that the catalogue is being asked.
-            self.announce(ask_catalogue, key);
-            studies.parked.insert(ticket, candidate.to_park());
+            self.announce(ask_catalogue, key.clone());
+            if let Some(candidate) = studies.parked.park(ticket, candidate) {
+                self.no_room_to_wait(studies, ticket, candidate, &key);
+            }
         } else {
             drop(studies);
             self.act(candidate, judgement);
         }
+    }
+
+    /// All who wait have as much as they may. A twin is decided by a write; the catalogue may be long
+    /// silent, and never is anything guessed of what it would say.
+    fn no_room_to_wait(
+        self: &Arc<Self>,
+        mut studies: MutexGuard<'_, Studies>,
+        ticket: Ticket,
+        mut candidate: Candidate,
+        key: &StudyKey,
+    ) {
+        if !studies.table.is_opening(key) {
+            return studies.parked.park_anyway(ticket, candidate);
+        }
+        drop(studies);
+        candidate.owed.take();
+        let (inbound, refusal) =
+            (Arc::clone(candidate.owed.inbound()), Refusal::of(&storage::CATALOGUE_UNREACHABLE));
+        self.settled(ticket, Settled::Failed, || self.refuse(&inbound, &refusal));
     }
 
     fn announce(&self, ask_catalogue: bool, key: StudyKey) {
@@ -140,10 +161,10 @@ impl Intake {
     fn release_one(self: &Arc<Self>, ticket: Ticket, judgement: Judgement) {
         // Whoever is to wait on stays where it waits: taken out, it could miss its release.
         if let Judgement::Wait { ask_catalogue } = judgement {
-            let key = self.studies().parked.get(&ticket).map(Candidate::study_key);
+            let key = self.studies().parked.get(ticket).map(Candidate::study_key);
             return key.into_iter().for_each(|key| self.announce(ask_catalogue, key));
         }
-        let candidate = self.studies().parked.remove(&ticket);
+        let candidate = self.studies().parked.leave(ticket);
         if let Some(candidate) = candidate {
             self.act(candidate, judgement);
         }
@@ -197,7 +218,7 @@ impl Intake {
 
     /// Whoever had this ticket met a defect of ours.
     pub(super) fn give_up(self: &Arc<Self>, ticket: Ticket, inbound: &Inbound) {
-        self.studies().parked.remove(&ticket);
+        self.studies().parked.leave(ticket);
         self.settled(ticket, Settled::Failed, || self.refuse(inbound, &lost()));
     }
 
