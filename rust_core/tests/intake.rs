@@ -5,11 +5,14 @@
 #[path = "intake/rig.rs"]
 mod rig;
 
+use std::sync::{Arc, Barrier, Mutex};
+
 use kuva_core::instance::{ReceiveId, StudyKey};
 use kuva_core::intake::waiting::PARKED_BYTES_MAX;
 use kuva_core::journal::JournalError;
+use kuva_core::limits::BLOCK_LENGTH;
 use kuva_core::refusal::{CONFLICTING_CONTENT, OUT_OF_RESOURCES, PROCESSING_FAILURE, SUCCESS};
-use rig::{Rig, Sample, Sender};
+use rig::{DEFLATED, Rig, Sample, Sender};
 
 #[test]
 fn an_instance_is_answered_when_durable_and_reads_back_bit_for_bit() {
@@ -295,6 +298,59 @@ fn those_who_find_no_room_to_wait_are_told_to_come_again_and_the_others_wait_on(
     sender.send(sample);
     assert_eq!(sender.status(), SUCCESS, "what was refused can be sent again");
     assert_eq!(rig.under_way(), 0);
+}
+
+#[test]
+fn a_deflated_instance_gives_way_after_each_block_whatever_it_inflates_to() {
+    let rig = Rig::with_workers(1);
+    let (mut first, mut deflated, mut other) =
+        (rig.sender(), rig.sender_in(DEFLATED), rig.sender());
+    first.send(&Sample::new("1.2.3", 1, 100));
+    assert_eq!(first.status(), SUCCESS, "the study is open");
+    let (pool, looks) = (rig.pool(), Arc::new(Mutex::new(Vec::new())));
+    let (gate, seen) = (Arc::new(Barrier::new(2)), Arc::clone(&looks));
+    let (waits, watched) = (Arc::clone(&gate), pool.clone());
+    rig.when_the_clock_is_looked_at(move || {
+        let looks = seen.lock().unwrap().len();
+        seen.lock().unwrap().push(watched.available());
+        if looks == 0 {
+            waits.wait();
+        }
+    });
+    // The only worker is at the first; behind it wait twelve deflated blocks, then a short instance.
+    first.send(&Sample::new("1.2.3", 2, 30_000));
+    deflated.send(&Sample::deflated("1.2.3", 3, 12 * BLOCK_LENGTH));
+    other.send(&Sample::new("1.2.3", 4, 30_000));
+    rig.settle();
+    let before = pool.available();
+    gate.wait();
+    for sender in [&mut first, &mut other, &mut deflated] {
+        assert_eq!(sender.status(), SUCCESS);
+    }
+    // Looks: the first, twice; the study of the deflated one; then the other concludes, when no more
+    // came back than a block of each before it.
+    let looks = looks.lock().unwrap();
+    assert!(looks[3] <= before + 2, "{} blocks were free, then {looks:?}", before);
+    assert!(pool.available() >= before + 12, "all came back in the end");
+}
+
+#[test]
+fn what_is_deflated_is_never_inflated_by_the_thread_of_the_event_loop_however_short() {
+    let rig = Rig::new();
+    let (mut plain, mut deflated) = (rig.sender(), rig.sender_in(DEFLATED));
+    let threads = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&threads);
+    rig.when_the_clock_is_looked_at(move || {
+        seen.lock().unwrap().push(std::thread::current().id());
+    });
+    let us = std::thread::current().id();
+    plain.send(&Sample::new("1.2.3", 1, 100));
+    assert_eq!(plain.status(), SUCCESS);
+    assert!(std::mem::take(&mut *threads.lock().unwrap()).contains(&us), "short and plain: here");
+    deflated.send(&Sample::deflated("1.2.3", 2, 100));
+    assert_eq!(deflated.status(), SUCCESS);
+    let threads = threads.lock().unwrap();
+    assert!(!threads.is_empty() && !threads.contains(&us));
 }
 
 #[test]

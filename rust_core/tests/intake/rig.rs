@@ -13,58 +13,25 @@ use kuva_core::instance::{Content, NodeId, ReceiveId, Sender as From, StudyKey, 
 use kuva_core::intake::landing::{Closed, Flush, UNLANDED_MAX};
 use kuva_core::intake::lane::Lane;
 use kuva_core::intake::{Admission, Heard, Intake, IntakeSettings, Peer};
-use kuva_core::journal::{Faults, Journal, JournalConfig, JournalError, MemoryMedium, WriteMode};
+use kuva_core::journal::{
+    BlockPool, Faults, Journal, JournalConfig, JournalError, MemoryMedium, WriteMode,
+};
 use kuva_core::pdu::{
     AeTitle, AssociateAc, AssociateRq, PresentationContextAnswered, PresentationContextProposed,
     UserInformation,
 };
 use kuva_core::rules::{Preset, RuleSet};
 
+mod sample;
+
+pub use sample::Sample;
+
 /// Raw Data Storage: needs no pixels.
 pub const CLASS: &str = "1.2.840.10008.5.1.4.1.1.66";
 pub const SYNTAX: &str = "1.2.840.10008.1.2.1";
+pub const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
 const NODE: NodeId = NodeId([7; 16]);
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// One instance: Explicit VR Little Endian, its last element as long as asked.
-#[derive(Clone)]
-pub struct Sample {
-    pub instance: String,
-    pub data_set: Vec<u8>,
-}
-
-impl Sample {
-    pub fn new(study: &str, number: u32, length: usize) -> Self {
-        let instance = format!("{study}.1.{number}");
-        let mut data_set = Vec::new();
-        element(&mut data_set, 0x0008_0016, b"UI", CLASS.as_bytes());
-        element(&mut data_set, 0x0008_0018, b"UI", instance.as_bytes());
-        element(&mut data_set, 0x0010_0020, b"LO", b"PATIENT1");
-        element(&mut data_set, 0x0020_000D, b"UI", study.as_bytes());
-        element(&mut data_set, 0x0020_000E, b"UI", format!("{study}.1").as_bytes());
-        data_set.extend([0x21, 0x00, 0x10, 0x10, b'O', b'B', 0, 0]);
-        let filler: Vec<u8> = (0..length & !1).map(|n| (n as u32 ^ number) as u8).collect();
-        data_set.extend((filler.len() as u32).to_le_bytes());
-        data_set.extend(filler);
-        Self { instance, data_set }
-    }
-
-    pub fn with_last_bit_flipped(&self) -> Self {
-        let mut twin = self.clone();
-        *twin.data_set.last_mut().unwrap() ^= 1;
-        twin
-    }
-}
-
-fn element(out: &mut Vec<u8>, tag: u32, vr: &[u8; 2], value: &[u8]) {
-    out.extend(((tag >> 16) as u16).to_le_bytes());
-    out.extend((tag as u16).to_le_bytes());
-    out.extend(vr);
-    let padded = value.len() + value.len() % 2;
-    out.extend((padded as u16).to_le_bytes());
-    out.extend(value);
-    out.resize(out.len() + padded - value.len(), if vr == b"UI" { 0 } else { b' ' });
-}
 
 #[derive(Default)]
 struct Answers {
@@ -73,6 +40,10 @@ struct Answers {
     resume: Mutex<HashMap<u64, bool>>,
     arrived: Condvar,
 }
+
+/// Called on whichever thread looks at the clock: a worker does so when it opens a study and, twice,
+/// when it concludes an instance.
+type Hook = Arc<dyn Fn() + Send + Sync>;
 
 /// A running node.
 pub struct Rig {
@@ -83,6 +54,7 @@ pub struct Rig {
     silent: Arc<AtomicBool>,
     known: Arc<Mutex<Vec<Known>>>,
     clock_breaks: Arc<AtomicBool>,
+    on_clock: Arc<Mutex<Option<Hook>>>,
     ended: Arc<AtomicBool>,
     numbers: AtomicU64,
     epoch: u32,
@@ -91,10 +63,16 @@ pub struct Rig {
 impl Rig {
     pub fn new() -> Self {
         let medium = MemoryMedium::new(WriteMode::Direct, Faults::default());
-        Self::start(Arc::new(medium), 1)
+        Self::start(Arc::new(medium), 1, 2)
     }
 
-    fn start(medium: Arc<MemoryMedium>, epoch: u32) -> Self {
+    /// With this many digest workers.
+    pub fn with_workers(workers: usize) -> Self {
+        let medium = MemoryMedium::new(WriteMode::Direct, Faults::default());
+        Self::start(Arc::new(medium), 1, workers)
+    }
+
+    fn start(medium: Arc<MemoryMedium>, epoch: u32, workers: usize) -> Self {
         let config = JournalConfig {
             capacity_bytes: 24 << 20,
             segment_bytes: 1 << 20,
@@ -106,11 +84,15 @@ impl Rig {
         let (journal, _) = Journal::open(medium.clone(), config, nonces).unwrap();
         let (time, clock_breaks) = (AtomicI64::new(1_000_000), Arc::new(AtomicBool::new(false)));
         let breaks = Arc::clone(&clock_breaks);
+        let on_clock: Arc<Mutex<Option<Hook>>> = Arc::default();
+        let hook = Arc::clone(&on_clock);
         let clock = move || {
+            let called = hook.lock().unwrap().clone();
+            called.iter().for_each(|called| called());
             assert!(!breaks.swap(false, SeqCst), "the clock broke, as this test wants");
             time.fetch_add(1, SeqCst)
         };
-        let settings = IntakeSettings { workers: 2, clock: Box::new(clock) };
+        let settings = IntakeSettings { workers, clock: Box::new(clock) };
         let table = DuplicatesTable::new(NODE, DuplicatesLimits::default());
         let intake = Intake::start(journal, table, settings).unwrap();
         let rig = Self {
@@ -121,6 +103,7 @@ impl Rig {
             silent: Arc::default(),
             known: Arc::default(),
             clock_breaks,
+            on_clock,
             ended: Arc::default(),
             numbers: AtomicU64::new(1),
             epoch,
@@ -215,6 +198,16 @@ impl Rig {
             let (receive_id, particulars) = (kept.receive_id, Arc::clone(&particulars));
             self.intake.landing.push(Closed { receive_id, particulars });
         }
+    }
+
+    /// From now on each look at the clock calls this first.
+    pub fn when_the_clock_is_looked_at(&self, hook: impl Fn() + Send + Sync + 'static) {
+        *self.on_clock.lock().unwrap() = Some(Arc::new(hook));
+    }
+
+    /// The pool's blocks.
+    pub fn pool(&self) -> BlockPool {
+        self.intake.journal.pool().clone()
     }
 
     /// The next look at the clock panics: a defect in a worker.
@@ -324,7 +317,7 @@ impl Rig {
         self.ended.store(true, SeqCst);
         self.intake.stop();
         let medium = Arc::new(self.medium.after_power_cut(42));
-        *self = Self::start(medium, self.epoch + 1);
+        *self = Self::start(medium, self.epoch + 1, 2);
     }
 }
 
