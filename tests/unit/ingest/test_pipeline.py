@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ import structlog.testing
 
 from gateway.errors import CatalogueUnavailableError, JournalError
 from gateway.ingest import pipeline as room
+from gateway.ingest.landing import flush_of
 from gateway.ingest.pipeline import Pipeline
 from gateway.model.batch import Flush, Known
 
@@ -222,3 +224,19 @@ async def test_every_refusal_told_by_the_core_is_one_line_of_the_log():
     assert (line["attribute"], line["value_class"]) == ("StudyInstanceUID (0020,000D)", "missing")
     assert line["rule"]
     assert line["mend"]
+
+
+async def test_what_peers_wrote_is_decoded_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch):
+    journal, catalogue = Journal(), Catalogue()
+    journal.flushes = [flush(2, 3)]
+    decoded: list[int] = []
+
+    def recorded(*given: Any) -> Flush:
+        decoded.append(threading.get_ident())
+        return flush_of(*given)
+
+    monkeypatch.setattr(room, "flush_of", recorded)
+    journal.say(landing=True)
+    await run(journal, catalogue)
+    assert decoded
+    assert threading.get_ident() not in decoded
