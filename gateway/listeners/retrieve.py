@@ -71,15 +71,16 @@ class GetService:
             on_damaged=self._damage.report,
             not_message_id=command.message_id or 0,
         )
-        async for counts in retrieval.run():
-            association.look_for_cancel()
-            if command.message_id in association.cancelled:
-                association.cancelled.discard(command.message_id)
-                self._count(counts)
-                return await answer.final(Status.CANCEL, counts, remaining=True)
-            if counts.remaining:
-                await answer.pending(counts)
-        self._count(retrieval.counts)
+        try:
+            async for counts in retrieval.run():
+                association.look_for_cancel()
+                if command.message_id in association.cancelled:
+                    association.cancelled.discard(command.message_id)
+                    return await answer.final(Status.CANCEL, counts, remaining=True)
+                if counts.remaining:
+                    await answer.pending(counts)
+        finally:
+            self._count(retrieval.counts)
         refusal = _refusal(retrieval.counts)
         if refusal is not None and retrieval.counts.failed:
             answer.tell(refusal, failed=retrieval.counts.failed, reasons=dict(retrieval.counts.reasons))

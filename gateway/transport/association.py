@@ -233,7 +233,12 @@ class Association(asyncio.BufferedProtocol):
                 self._put_aside(event)
 
     def look_for_cancel(self) -> None:
-        """Takes in what has arrived, without waiting: a C-CANCEL-RQ is seen between sub-operations."""
+        """Takes in what has arrived, without waiting: a C-CANCEL-RQ is seen between sub-operations.
+
+        Raises `AssociationAbortedError` if it has ended, also by us: nothing more can be answered on it.
+        """
+        if self.phase in (Phase.CLOSING, Phase.LOST):
+            raise AssociationAbortedError(self.why_ended)
         while self._events:
             self._put_aside(self._pop())
 
