@@ -41,14 +41,24 @@ STORE = [(1, CT, [EXPLICIT])]
 GET = [(1, STUDY_ROOT_GET, [IMPLICIT]), (3, CT, [EXPLICIT])]
 STATUS, COMMENT, OFFENDING = 0x00000900, 0x00000902, 0x00000901
 FAULTS = "tests/unit/listeners/test_refusals.py"
+REAL = "tests/integration/test_refusal_faults.py"
 
 NEEDS_A_FAULT = {
-    "congestion": f"{FAULTS}::test_congestion_while_grants_cannot_be_read",
-    "retrieve-catalogue-unreachable": f"{FAULTS}::test_retrieve_catalogue_unreachable",
-    "sub-operation-elsewhere": f"{FAULTS}::test_sub_operation_elsewhere",
-    "sub-operation-unreadable": f"{FAULTS}::test_sub_operation_unreadable",
-    "instance-damaged": f"{FAULTS}::test_instance_damaged_when_part_of_it_is_out",
-    "sub-operation-unanswered": f"{FAULTS}::test_sub_operation_unanswered",
+    "congestion": f"{REAL}::test_congestion_and_retrieve_catalogue_unreachable_while_postgresql_is_away",
+    "retrieve-catalogue-unreachable": (
+        f"{REAL}::test_congestion_and_retrieve_catalogue_unreachable_while_postgresql_is_away"
+    ),
+    "sub-operation-elsewhere": (
+        f"{REAL}::test_sub_operation_elsewhere_where_another_node_of_the_same_catalogue_has_it"
+    ),
+    "sub-operation-unreadable": (
+        f"{REAL}::test_sub_operation_unreadable_where_the_disk_turned_a_bit_of_a_short_instance"
+    ),
+    "instance-damaged": f"{REAL}::test_instance_damaged_where_part_of_a_long_one_is_out_already",
+    "sub-operation-unanswered": (
+        f"{REAL}::test_sub_operation_unanswered_by_a_peer_that_takes_it_and_says_nothing"
+    ),
+    # Only a defect of our own makes these: no peer and no disk can.
     "gateway-failed": f"{FAULTS}::test_gateway_failed_and_defect",
     "defect": f"{FAULTS}::test_gateway_failed_and_defect",
     "peer-takes-nothing": "tests/integration/test_admission.py::test_u28_a_peer_that_reads_nothing_is_cut",
