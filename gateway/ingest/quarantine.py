@@ -1,12 +1,11 @@
 """Quarantine: newcomers held apart are compared with what was kept, in the background."""
 
-import asyncio
-
 import structlog
 
 from gateway import _core
 from gateway.catalogue import Catalogue, IncidentFilters
 from gateway.errors import GatewayError, UnavailableError
+from gateway.ingest.looking import Looking
 from gateway.ingest.rescue import verify
 from gateway.journal import Journal
 from gateway.model.incident import Difference, Incident, IncidentKind, Resolution
@@ -14,7 +13,6 @@ from gateway.model.incident import Difference, Incident, IncidentKind, Resolutio
 log = structlog.get_logger(__name__)
 
 DIFFERENCES_MAX = 100
-LOOK_AGAIN_SECONDS = 30.0
 PAGE = 200
 
 
@@ -23,26 +21,16 @@ class Comparer:
 
     def __init__(self, journal: Journal, catalogue: Catalogue) -> None:
         self._journal, self._catalogue = journal, catalogue
-        self._kick = asyncio.Event()
+        self._looking = Looking(self.compare_all, "quarantined instances cannot be compared now")
         self._given_up: set[int] = set()
 
     def kick(self) -> None:
         """Something was quarantined."""
-        self._kick.set()
+        self._looking.kick()
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            try:
-                await self.compare_all()
-            except (GatewayError, ValueError) as error:
-                log.warning("quarantined instances cannot be compared now", reason=str(error))
-            try:
-                async with asyncio.timeout(LOOK_AGAIN_SECONDS):
-                    await self._kick.wait()
-            except TimeoutError:
-                pass
-            self._kick.clear()
+        await self._looking.run()
 
     async def compare_all(self) -> None:
         """Compares every open incident of this node that nobody has compared."""

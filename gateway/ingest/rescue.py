@@ -11,7 +11,8 @@ import structlog
 
 from gateway import _core
 from gateway.catalogue import Catalogue, IncidentFilters
-from gateway.errors import DAMAGE, GatewayError, InstanceAbsentError, NotFoundError
+from gateway.errors import DAMAGE, InstanceAbsentError, NotFoundError
+from gateway.ingest.looking import Looking
 from gateway.journal import Journal
 from gateway.model.identifiers import SopInstanceUid
 from gateway.model.incident import Incident, IncidentKind, Resolution
@@ -20,7 +21,6 @@ from gateway.model.study import StudyBlock
 
 log = structlog.get_logger(__name__)
 
-LOOK_AGAIN_SECONDS = 30.0
 PAGE = 200
 
 
@@ -48,32 +48,22 @@ class Rescuer:
 
     def __init__(self, journal: Journal, catalogue: Catalogue) -> None:
         self._journal, self._catalogue = journal, catalogue
-        self._kick = asyncio.Event()
+        self._looking = Looking(self.look, "rescues cannot be looked for now")
         self._open = False
         self._seen: dict[int, int] = {}
 
     def kick(self) -> None:
         """Damage was recorded."""
-        self._kick.set()
+        self._looking.kick()
 
     def landed(self) -> None:
         """Something landed: perhaps what is waited for."""
         if self._open:
-            self._kick.set()
+            self._looking.kick()
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except (GatewayError, ValueError) as error:
-                log.warning("rescues cannot be looked for now", reason=str(error))
-            try:
-                async with asyncio.timeout(LOOK_AGAIN_SECONDS):
-                    await self._kick.wait()
-            except TimeoutError:
-                pass
-            self._kick.clear()
+        await self._looking.run()
 
     async def look(self) -> None:
         """Ends every open incident whose damaged instance this node keeps again."""
