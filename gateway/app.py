@@ -278,6 +278,7 @@ def profile_of(settings: Settings) -> Profile:
     """The profile in force, checked against what the core can do. Raises `ProfileError`."""
     core = CoreTables(
         rule_codes=_rule_codes(),
+        settable_rules=_settable_rules(),
         transfer_syntaxes=frozenset(
             uid for uid, _, _, elsewhere in _core.transfer_syntaxes() if not elsewhere
         ),
@@ -290,6 +291,10 @@ def profile_of(settings: Settings) -> Profile:
 
 def _rule_codes() -> frozenset[str]:
     return frozenset(code for code, *_ in _core.rule_codes())
+
+
+def _settable_rules() -> frozenset[str]:
+    return frozenset(filter(_is_settable, _rule_codes()))
 
 
 def _is_settable(code: str) -> bool:
@@ -308,7 +313,7 @@ def _existing(settings: Settings, profile: Profile) -> Existing:
     return Existing(
         called_titles=settings.dicom.ae_titles,
         rule_codes=_rule_codes(),
-        settable_rules=frozenset(filter(_is_settable, _rule_codes())),
+        settable_rules=_settable_rules(),
         profile=profile,
         default_vault=DEMO_VAULT if settings.open_access else None,
     )

@@ -140,6 +140,8 @@ def _beyond_core(document: Document, core: CoreTables) -> Iterator[str]:
     for code in document.content_rules.overrides:
         if code not in core.rule_codes:
             yield f"content_rules.overrides.{code}: no content rule has this code"
+        elif code not in core.settable_rules:
+            yield f"content_rules.overrides.{code}: it always refuses: its severity cannot be set"
     for keyword, uid in document.transfer_syntaxes.items():
         if uid not in core.transfer_syntaxes:
             yield f"transfer_syntaxes.{keyword}: {uid} cannot be kept: unknown, or its pixels are elsewhere"

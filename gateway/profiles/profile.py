@@ -15,6 +15,8 @@ class CoreTables:
 
     rule_codes: frozenset[str]
     """Codes of the content rules."""
+    settable_rules: frozenset[str]
+    """Those of them whose severity is not fixed: framing and identity always refuse."""
     transfer_syntaxes: frozenset[str]
     """Transfer syntaxes that it can scan, and whose instances hold their pixels."""
 

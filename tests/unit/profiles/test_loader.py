@@ -19,7 +19,9 @@ WHOLE = (
     + '[transfer_syntaxes]\nExplicitVRLittleEndian = "1.2.840.10008.1.2.1"\n'
 )
 NEUTRAL = load("neutral")
-CORE = CoreTables(frozenset({"tag-order"}), NEUTRAL.acceptance.transfer_syntaxes)
+CORE = CoreTables(
+    frozenset({"tag-order", "uid-invalid"}), frozenset({"tag-order"}), NEUTRAL.acceptance.transfer_syntaxes
+)
 
 
 def load_text(folder: Path, text: str, **arguments: object) -> Profile:
@@ -143,6 +145,12 @@ def test_what_the_core_does_not_know_is_refused(tmp_path: Path):
     assert any("content_rules.overrides.no-such-rule" in finding for finding in told)
     assert any("transfer_syntaxes.JPIP" in finding for finding in told)
     assert load_text(tmp_path, text).acceptance.transfer_syntaxes
+
+
+def test_a_rule_that_always_refuses_is_no_profiles_to_set(tmp_path: Path):
+    overrides = '[content_rules.overrides]\nuid-invalid = "flag"\ntag-order = "refuse"\n'
+    (finding,) = findings(tmp_path, EXTENDS + overrides, core=CORE)
+    assert "content_rules.overrides.uid-invalid: it always refuses" in finding
 
 
 def test_private_sop_classes_of_the_settings_are_accepted_besides():
