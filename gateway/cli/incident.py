@@ -53,7 +53,7 @@ def list_(
     if json:
         print_json(found)
     else:
-        shown = table(">Id", "Kind", "State", "SOP Instance UID", "From", "Differs in", "Opened")
+        shown = table(">Id", "Kind", "Outcome", "SOP Instance UID", "From", "Differs in", "Opened")
         for one in found:
             sender = one["newcomer"]["sender"]["calling"] if one["newcomer"] else ""
             shown.add_row(

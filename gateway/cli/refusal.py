@@ -8,6 +8,7 @@ import typer
 from gateway.cli.explaining import answer_of, example_comment, facts
 from gateway.cli.speaking import Exit, Json, fail, output, print_json, table
 from gateway.model.refusal import Family, Refusal
+from gateway.settings import nearest
 from gateway.wire.dicom.refusals import CATALOGUE
 
 app = typer.Typer(no_args_is_help=True, help="Explain refusals: what a sender was told, and how to mend it.")
@@ -44,7 +45,8 @@ def show(
     """
     refusal = CATALOGUE.get(code)
     if refusal is None:
-        fail(f"no refusal has the code {code!r}; `kuva refusal list` has them all", Exit.USAGE)
+        near = nearest(code, CATALOGUE)
+        fail(f"no refusal has the code {code[:70]!r}{near}; `kuva refusal list` has them all", Exit.USAGE)
     if json:
         return print_json(_plain(refusal))
     shown = table("", "", title=refusal.code)

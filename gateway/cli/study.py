@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.asking import ask
-from gateway.cli.speaking import Config, Data, Json, output, print_json, settings_of, size, table
+from gateway.cli.speaking import Config, Data, Exit, Json, fail, output, print_json, settings_of, size, table
 from gateway.cli.values import date, words
 from gateway.cli.values import uid as study_uid
 
@@ -42,6 +42,8 @@ def list_(
 
     Example: kuva study list --patient-name mäk
     """
+    if date_from and date_to and date_from > date_to:
+        fail(f"--date-from {date_from} is after --date-to {date_to}: no study is between", Exit.USAGE)
     query = {
         "patient_id": patient_id, "patient_name": patient_name, "accession_number": accession_number,
         "date_from": date_from, "date_to": date_to, "limit": limit, "after": after,
@@ -49,12 +51,14 @@ def list_(
     page = ask(settings_of(config, data).data, "/studies", query=query)
     if json:
         return print_json(page)
-    shown = table("Study Instance UID", "Patient ID", "Patient", "Date", "Modality", ">Instances", ">Size")
+    shown = table(
+        "Study Instance UID", "Vault", "Patient ID", "Patient", "Date", "Modality", ">Instances", ">Size"
+    )
     for study in page["studies"]:
         of = study["attributes"]
         shown.add_row(
-            study["uid"], of["patient_id"], of["patient_name"], of["study_date"], of["modality"],
-            str(study["instances"]), size(study["length"]),
+            study["uid"], page["vaults"][study["vault"]], of["patient_id"], of["patient_name"],
+            of["study_date"], of["modality"], str(study["instances"]), size(study["length"]),
         )  # fmt: skip
     output.print(shown if page["studies"] else "no studies")
     if page["after"] is not None:

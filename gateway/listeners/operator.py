@@ -87,8 +87,9 @@ class OperatorListener:
 
     async def _studies(self, request: web.Request) -> web.Response:
         asked = request.query
+        vaults = {vault.id: vault.name for vault in await self._catalogue.grants.vaults()}
         filters = StudyFilters(
-            vaults=await self._vaults(),
+            vaults=tuple(vaults),
             patient_id=asked.get("patient_id", ""),
             patient_name=asked.get("patient_name", ""),
             accession_number=asked.get("accession_number", ""),
@@ -96,9 +97,9 @@ class OperatorListener:
             study_date_to=asked.get("date_to", ""),
         )
         after = number(asked.get("after")) if "after" in asked else None
-        return answer(
-            await self._catalogue.studies.list(filters, limit=number(asked.get("limit"), 50), after=after)
-        )
+        page = await self._catalogue.studies.list(filters, limit=number(asked.get("limit"), 50), after=after)
+        named = {str(vault): name for vault, name in vaults.items()}
+        return answer({"studies": page.studies, "after": page.after, "vaults": named})
 
     async def _study(self, request: web.Request) -> web.Response:
         uid = study_uid_of(request.match_info["uid"])

@@ -181,3 +181,10 @@ def test_what_can_be_reset_is_what_the_gateway_resets():
 )
 def test_a_word_that_names_nothing_is_wrong_usage(words: list[str]):
     assert kuva(*words).exit_code == 2
+
+
+def test_a_range_of_dates_that_ends_before_it_begins_is_told_before_anything_is_asked(tmp_path: Path):
+    words = ["study", "list", "--date-from", "20260102", "--date-to", "20260101", "--data", str(tmp_path)]
+    asked = CliRunner().invoke(app, words)
+    assert asked.exit_code == 2
+    assert "--date-from 20260102 is after --date-to 20260101" in " ".join(asked.output.split())

@@ -35,8 +35,11 @@ def test_every_code_is_shown_with_all_that_is_known_of_it(code: str):
     assert (plain["code"], plain["mend"]) == (code, CATALOGUE[code].mend)
 
 
-def test_an_unknown_code_is_a_wrong_use():
+def test_an_unknown_code_is_a_wrong_use_and_the_nearest_is_named():
     assert CliRunner().invoke(app, ["refusal", "show", "nope"]).exit_code == 2
+    asked = CliRunner().invoke(app, ["refusal", "show", "data-set-truncatd"])
+    assert asked.exit_code == 2
+    assert "did you mean data-set-truncated?" in " ".join(asked.output.split())
 
 
 def test_the_list_can_be_had_by_family():
