@@ -169,7 +169,7 @@ class EmbeddedServer:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # a Ctrl-C is the gateway's to answer
-                preexec_fn=_ends_with_parent(),  # noqa: PLW1509 - one system call, looked up before
+                preexec_fn=ends_with_parent(signal.SIGINT),  # noqa: PLW1509 - one system call, looked up before
                 **cluster.account.arguments(),
             )
 
@@ -235,14 +235,14 @@ def _try_lock(path: Path) -> IO[bytes] | None:
     return file
 
 
-def _ends_with_parent() -> Callable[[], None] | None:
-    """Runs in the child: a fast shutdown when its parent dies, however it dies (Linux)."""
+def ends_with_parent(sign: signal.Signals) -> Callable[[], None] | None:
+    """Runs in the child, which gets this signal when its parent dies, however it dies (Linux)."""
     if sys.platform != "linux":
         return None
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
 
     def ask() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
+        prctl(_PR_SET_PDEATHSIG, sign, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
 

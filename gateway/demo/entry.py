@@ -37,4 +37,8 @@ def demo(
     """
     from gateway.demo.playing import perform  # late: other commands need no foreign peers
 
-    raise typer.Exit(asyncio.run(perform(keep=keep, folder=folder, as_json=as_json)))
+    try:
+        code = asyncio.run(perform(keep=keep, folder=folder, as_json=as_json))
+    except asyncio.CancelledError:  # by a signal; the gateway is stopped
+        code = 1
+    raise typer.Exit(code)

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -18,6 +19,7 @@ from gateway.demo.running import GatewayFailed, RunningGateway
 from gateway.demo.story import play
 from gateway.demo.telling import Telling
 
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 _BROKEN, _MISMATCH = 1, 3
 """Exit codes, as of every `kuva` command: not done; done, and a person must look."""
 
@@ -27,7 +29,8 @@ async def perform(*, keep: bool, folder: Path | None, as_json: bool) -> int:
     began = time.monotonic()
     telling = Telling(json=as_json)
     place = await asyncio.to_thread(_place, folder)
-    gateway = RunningGateway(place / "data")
+    gateway = RunningGateway(place / "data", outlives=keep)
+    break_off_on_signals()
     outcomes: list[Outcome] = []
     trouble, finished = "", False
     try:
@@ -53,6 +56,20 @@ async def perform(*, keep: bool, folder: Path | None, as_json: bool) -> int:
     if as_json:
         sys.stdout.buffer.write(_summary(outcomes, code=code, trouble=trouble, seconds=seconds) + b"\n")
     return code
+
+
+def break_off_on_signals() -> None:
+    """SIGTERM and SIGHUP cancel this task, once: the gateway is stopped and nothing is left running."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None, "called by the task that is to be cancelled"
+
+    def cancel() -> None:
+        for number in _ENDING:
+            loop.add_signal_handler(number, lambda: None)  # it is under way
+        task.cancel()
+
+    for number in _ENDING:
+        loop.add_signal_handler(number, cancel)
 
 
 def _place(folder: Path | None) -> Path:

@@ -12,6 +12,8 @@ from pathlib import Path
 import aiohttp
 import orjson
 
+from gateway.catalogue.embedded import ends_with_parent
+
 START_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 45.0
 COMMAND_SECONDS_MAX = 60.0
@@ -36,10 +38,12 @@ class Listening:
 class RunningGateway:
     """`kuva serve` in a process of its own, on one data folder; restarted, it listens where it did before."""
 
-    def __init__(self, data: Path, *, journal: str = "1 GiB") -> None:
+    def __init__(self, data: Path, *, journal: str = "1 GiB", outlives: bool = False) -> None:
+        """Unless it `outlives` us, it drains and ends when this process does, however that ends (Linux)."""
         self.data = data
         self.log = data.parent / "gateway.log"
         self._journal = journal
+        self._outlives = outlives
         self._ports = _free_ports()
         self._process: asyncio.subprocess.Process | None = None
         self.listening: Listening | None = None
@@ -72,6 +76,7 @@ class RunningGateway:
                 sys.executable, "-m", "gateway", "serve",
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=log,
                 env=self._environment, start_new_session=True, limit=_LINE_LENGTH_MAX,
+                preexec_fn=None if self._outlives else ends_with_parent(signal.SIGTERM),
             )  # fmt: skip
         try:
             async with asyncio.timeout(START_SECONDS_MAX):
