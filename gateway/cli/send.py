@@ -13,7 +13,7 @@ import uvloop
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from gateway.cli.sending import File, Outcome, Report, ResumeList, Sender, read, walk
-from gateway.cli.speaking import Exit, Json, complaint, output, plain_errors, print_json, size, table
+from gateway.cli.speaking import Exit, Json, complaint, output, plain_errors, print_json, size
 from gateway.cli.values import address, ae_title, file, place
 from gateway.errors import GatewayError
 from gateway.wire.dicom.refusals import recognise
@@ -120,17 +120,26 @@ def _tell(report: Report, seconds: float) -> None:
         if many:
             output.print(f"{many} {what}")
     if report.ended:
-        output.print(f"{report.left} left: {report.ended}", style="red", soft_wrap=True)
+        output.print(
+            f"{report.left} not tried, since sending ended: {report.ended}", style="red", soft_wrap=True
+        )
     if report.failed:
-        shown = table("File", "Status", "Why", title=f"{len(report.failed)} were not acknowledged")
+        output.print(f"{len(report.failed)} were not acknowledged:")
         for outcome in report.failed[:LISTED_MAX]:
-            status = "no answer" if outcome.status is None else name_of(outcome.status)
-            shown.add_row(outcome.path, status, outcome.comment)
-        output.print(shown)
+            output.print(outcome.path, markup=False, soft_wrap=True)
+            output.print(
+                f"  {_status_of(outcome)}: {outcome.comment}".rstrip(": "), markup=False, soft_wrap=True
+            )
         for line in _meanings(report.failed):
             output.print(line, markup=False)
         if len(report.failed) > LISTED_MAX:
             output.print(f"... and {len(report.failed) - LISTED_MAX} more; --json lists all")
+
+
+def _status_of(outcome: Outcome) -> str:
+    if outcome.status is not None:
+        return name_of(outcome.status)
+    return "no answer" if outcome.sent else "not sent"
 
 
 def _meanings(failed: Iterable[Outcome]) -> Iterator[str]:

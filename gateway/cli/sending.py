@@ -41,6 +41,7 @@ class File:
     transfer_syntax: str
     length: int
     tries: int = 0
+    sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class Outcome:
     status: int | None
     comment: str
     length: int = 0
+    sent: bool = False
+    """Whether any of it went out: without an answer, nobody knows whether the peer has it."""
 
     @property
     def acknowledged(self) -> bool:
@@ -248,7 +251,9 @@ class Sender:
 
     def tell(self, file: File, status: int | None, comment: str) -> None:
         """One file is done with."""
-        self._on_outcome(Outcome(str(file.path), file.sop_instance, status, comment, file.length))
+        self._on_outcome(
+            Outcome(str(file.path), file.sop_instance, status, comment, file.length, sent=file.sent)
+        )
 
 
 class _Worker:
@@ -285,6 +290,7 @@ class _Worker:
             return
         self._message_id = self._message_id % 0xFFFF + 1
         transfer, pieces = await asyncio.to_thread(_begin, association, context, self._message_id, file)
+        file.sent = True
         for piece in pieces:
             await association.send(piece)
         if file.length > SMALL_LENGTH_MAX:

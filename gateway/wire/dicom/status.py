@@ -100,9 +100,9 @@ def kind_of(status: int) -> Kind:
 
 
 def name_of(status: int) -> str:
-    """A status for people: `0xA700 out of resources`, or the number and its kind where we know no name."""
+    """A status for people: `A700H out of resources`, or the number and its kind where we know no name."""
     try:
         words = Status(status).name.lower().replace("_", " ")
     except ValueError:
         words = kind_of(status).value
-    return f"0x{status:04X} {words}"
+    return f"{status:04X}H {words}"

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from gateway.cli import sending as room
+from gateway.cli.send import _tell
 from gateway.cli.sending import (
     CONTEXTS_MAX,
     File,
     Outcome,
+    Report,
     ResumeList,
     ResumeListError,
     Sender,
@@ -178,3 +180,22 @@ async def test_a_worker_that_opens_when_all_is_taken_just_releases(monkeypatch: 
     sender = Sender(host="", port=1, called="A", calling="B", associations=2, on_outcome=told.append)
     await sender.send([file(1, "1.2"), file(2, "1.2")])
     assert (len(told), released) == (2, 2)
+
+
+def test_failures_are_told_with_what_is_known_of_each_in_lines_of_their_own(
+    capsys: pytest.CaptureFixture[str],
+):
+    failed = [
+        Outcome("a [b].dcm", "1.2", 0xC0D1, "kept already with other content", sent=True),
+        Outcome("b.dcm", "1.2", None, "no answer in time", sent=True),
+        Outcome("c.dcm", "1.2", None, "the peer does not accept this SOP class"),
+    ]
+    _tell(Report(failed=failed, left=7, ended="nobody listens"), 1.0)
+    told = capsys.readouterr().out.splitlines()
+    at = told.index("3 were not acknowledged:")
+    assert told[at + 1 : at + 7] == [
+        "a [b].dcm", "  C0D1H conflicting content: kept already with other content",
+        "b.dcm", "  no answer: no answer in time",
+        "c.dcm", "  not sent: the peer does not accept this SOP class",
+    ]  # fmt: skip
+    assert "7 not tried, since sending ended: nobody listens" in told

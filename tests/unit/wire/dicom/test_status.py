@@ -46,5 +46,5 @@ def test_what_is_no_status_is_refused():
 
 
 def test_a_status_has_words_for_people():
-    assert name_of(0xA700) == "0xA700 out of resources"
-    assert name_of(0xA7FF) == "0xA7FF failure"
+    assert name_of(0xA700) == "A700H out of resources"
+    assert name_of(0xA7FF) == "A7FFH failure"
