@@ -48,6 +48,17 @@ pub const BLOCK_LENGTH: usize = 128 << 10;
 pub const CLOSING_RECORD_LENGTH_MAX: usize = 4 << 20;
 /// Most segments of one journal: the roster names every one.
 pub const JOURNAL_SEGMENTS_MAX: u32 = 64 << 10;
+/// Fill from which what still lives is copied forward out of segments that are mostly dead.
+pub const COPY_FILL_LEAST: f64 = 0.5;
+/// Fill from which that is done also where it is not old.
+pub const COPY_FILL_URGENT: f64 = 0.75;
+/// Share of a segment that may still live for it to count as mostly dead.
+pub const COPY_LIVE_SHARE_MAX: f64 = 0.5;
+/// A segment is old once one in so many of all segments were begun after it: what is younger may soon
+/// be dead by itself.
+pub const COPY_AGE_SHARE: u32 = 4;
+/// Segments that are emptied in one round.
+pub const COPY_SEGMENTS_AT_ONCE: usize = 4;
 /// Error Comment (0000,0902), characters (VR LO).
 pub const ERROR_COMMENT_LENGTH_MAX: usize = 64;
 

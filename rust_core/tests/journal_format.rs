@@ -5,7 +5,7 @@ mod journal_support;
 
 use journal_support::*;
 use kuva_core::instance::*;
-use kuva_core::journal::closing::{self, Closing, Extent};
+use kuva_core::journal::closing::{self, Closing, Copied, Extent};
 use kuva_core::journal::discard::{Discard, Discarded};
 use kuva_core::journal::record::*;
 use kuva_core::journal::roster::{Enrolled, Roster};
@@ -70,6 +70,7 @@ prop_compose! {
         captured in prop::collection::vec(captured(), 0..20),
         extents in prop::collection::vec(extent(), 0..20),
         tail in prop::collection::vec(any::<u8>(), 0..9000),
+        copied in prop::option::of((1_u32.., any::<[u32; 4]>())),
     ) -> Closing {
         let [study, series, sop_instance, transfer_syntax, sop_class] = uids;
         let [calling, called, address] = texts.map(|text| text.into());
@@ -88,14 +89,17 @@ prop_compose! {
             conflicts_with,
             captured,
         };
-        Closing { receive_id, particulars, extents, tail: tail.into() }
+        let copied = copied.map(|(number, [segment, generation, offset, length])| {
+            Copied { number, from: Place { segment, generation, offset }, length }
+        });
+        Closing { receive_id, copied, particulars, extents, tail: tail.into() }
     }
 }
 
 fn encoded(closing: &Closing) -> Vec<u8> {
-    let Closing { receive_id, particulars, extents, tail } = closing;
+    let Closing { receive_id, copied, particulars, extents, tail } = closing;
     let mut payload = Vec::new();
-    closing::encode(*receive_id, particulars, extents, tail, &mut payload).unwrap();
+    closing::encode_copy(*receive_id, *copied, particulars, extents, tail, &mut payload).unwrap();
     payload
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::cursor::{Cursor, put_text};
 use super::error::JournalError;
-use super::record::{BLOCK_PAYLOAD_LENGTH, RECORD_HEADER_LENGTH};
+use super::record::{BLOCK_PAYLOAD_LENGTH, Place, RECORD_HEADER_LENGTH};
 use crate::instance::{
     CapturedElement, Content, Identity, NodeId, Particulars, ReceiveId, Sender, VaultId, Verdict,
 };
@@ -20,6 +20,8 @@ const SENDER_TEXT_LENGTH_MAX: usize = 256;
 /// Most captured elements; an empty value costs its nine bytes too.
 const CAPTURED_COUNT_MAX: usize = 1024;
 const VERSION: u16 = 1;
+/// Of the closing record of a copy.
+const VERSION_COPIED: u16 = 2;
 
 /// A run of whole data records of one instance that lie behind each other in one segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +36,24 @@ pub struct Extent {
     pub blocks: u32,
 }
 
+/// That an instance was copied forward, and which closing record this one replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// How often it was copied, from 1: of two closing records of one receive id the higher counts.
+    pub number: u32,
+    /// Where the closing record lies that this one replaces.
+    pub from: Place,
+    /// Bytes that that one takes in the segment.
+    pub length: u32,
+}
+
 /// A closing record's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closing {
     /// Under which id it was received.
     pub receive_id: ReceiveId,
+    /// Set in the closing record of a copy.
+    pub copied: Option<Copied>,
     /// What is known of it.
     pub particulars: Particulars,
     /// Where its whole blocks lie, in order.
@@ -58,8 +73,25 @@ pub fn encode(
     tail: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<(), JournalError> {
+    encode_copy(receive_id, None, particulars, extents, tail, out)
+}
+
+/// As [`encode`], of an instance that was copied.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_copy(
+    receive_id: ReceiveId,
+    copied: Option<Copied>,
+    particulars: &Particulars,
+    extents: &[Extent],
+    tail: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), JournalError> {
     check(particulars, extents, tail)?;
-    out.extend(VERSION.to_le_bytes());
+    let version = if copied.is_some() { VERSION_COPIED } else { VERSION };
+    out.extend(version.to_le_bytes());
+    copied.iter().for_each(|copied| copied.encode(out));
     out.extend([particulars.verdict as u8, u8::from(particulars.conflicts_with.is_some())]);
     put_receive_id(receive_id, out);
     out.extend(particulars.vault.0);
@@ -89,9 +121,11 @@ pub fn encode(
 /// Reads a closing record's payload; None if it is not exactly one.
 pub fn decode(payload: &[u8]) -> Option<Closing> {
     let mut cursor = Cursor::new(payload);
-    if cursor.u16()? != VERSION {
-        return None;
-    }
+    let copied = match cursor.u16()? {
+        VERSION => None,
+        VERSION_COPIED => Some(Copied::decode(&mut cursor)?),
+        _ => return None,
+    };
     let verdict = match cursor.u8()? {
         1 => Verdict::Kept,
         2 => Verdict::Quarantined,
@@ -128,7 +162,7 @@ pub fn decode(payload: &[u8]) -> Option<Closing> {
         captured,
     };
     check(&particulars, &extents, &tail).ok()?;
-    cursor.is_empty().then_some(Closing { receive_id, particulars, extents, tail })
+    cursor.is_empty().then_some(Closing { receive_id, copied, particulars, extents, tail })
 }
 
 fn uids(particulars: &Particulars) -> [&Arc<str>; 5] {
@@ -177,8 +211,10 @@ fn check(particulars: &Particulars, extents: &[Extent], tail: &[u8]) -> Result<(
 }
 
 const EXTENT_LENGTH: usize = 16;
+const COPIED_LENGTH: usize = 20;
 /// Everything but captured values, extents and tail, at its longest.
 const FIXED_LENGTH_MAX: usize = 4
+    + COPIED_LENGTH
     + 3 * 28
     + 16
     + 64
@@ -187,6 +223,22 @@ const FIXED_LENGTH_MAX: usize = 4
     + 2
     + CAPTURED_COUNT_MAX * 9
     + 8;
+
+impl Copied {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let Place { segment, generation, offset } = self.from;
+        let words = [self.number, segment, generation, offset, self.length];
+        words.iter().for_each(|word| out.extend(word.to_le_bytes()));
+    }
+
+    /// The first one is number 1: there is none before a copy that was not copied.
+    fn decode(cursor: &mut Cursor<'_>) -> Option<Self> {
+        let number = cursor.u32().filter(|number| *number > 0)?;
+        let (segment, generation) = (cursor.u32()?, cursor.u32()?);
+        let from = Place { segment, generation, offset: cursor.u32()? };
+        Some(Self { number, from, length: cursor.u32()? })
+    }
+}
 
 impl Extent {
     fn is_addressable(&self) -> bool {

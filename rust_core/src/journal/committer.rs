@@ -5,10 +5,11 @@
 
 use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::aligned::AlignedBuffer;
 use super::closing::{self, Extent};
+use super::copying::Moving;
 use super::discard::{Discard, Discarded};
 use super::error::JournalError;
 use super::index::{Entry, Index};
@@ -28,11 +29,13 @@ pub(super) enum Request {
     Close(Arc<UploadState>, Box<Close>),
     /// Make completed data writes durable, so that what was abandoned can be used again.
     Sync,
-    /// Take instances back; with the extents of each.
-    Discard(Discard, Vec<Vec<Extent>>, Reply),
+    /// Take instances back, for this reason.
+    Discard(Vec<ReceiveId>, Arc<str>, Reply),
+    /// Instances whose records were copied.
+    Copied(Vec<Moving>, Reply),
 }
 
-type Reply = Sender<Result<(), JournalError>>;
+pub(super) type Reply = Sender<Result<(), JournalError>>;
 
 impl Request {
     fn refuse(self, log: &Log) {
@@ -43,6 +46,10 @@ impl Request {
             }
             Self::Sync => {}
             Self::Discard(_, _, reply) => drop(reply.send(Err(JournalError::Closed))),
+            Self::Copied(moving, reply) => {
+                moving.iter().for_each(|moving| moving.give_up(log));
+                reply.send(Err(JournalError::Closed)).ok();
+            }
         }
     }
 }
@@ -78,8 +85,10 @@ enum Then {
     },
     Discarded {
         discard: Discard,
-        extents: Vec<Vec<Extent>>,
         reply: Reply,
+    },
+    Copied {
+        moving: Box<Moving>,
     },
 }
 
@@ -88,7 +97,7 @@ enum Then {
 /// The record is needed until they all are, and no longer: else it would have to outlive them, and
 /// so keep its segment, whose closing records keep the next discard's, and so on.
 pub(super) struct Voiding {
-    rest: VecDeque<(Discarded, Vec<Extent>)>,
+    rest: VecDeque<(Discarded, Entry)>,
     place: Place,
     length: u32,
     reply: Reply,
@@ -152,20 +161,35 @@ impl Committer {
 }
 
 impl Commit {
-    /// Commits as many requests as make a group.
+    /// Commits as many requests as make a group. What was copied makes one of its own: a discard
+    /// before or behind it must know where its instances are.
     fn group(&mut self, requests: &mut VecDeque<Request>) {
         let mut group = VecDeque::new();
         let (mut length, mut has_data) = (0, false);
         while length < GROUP_LENGTH_MAX {
-            let Some(request) = requests.pop_front() else { break };
+            let request = match requests.pop_front() {
+                Some(Request::Copied(moving, reply)) if group.is_empty() => {
+                    return self.copied(moving, &reply);
+                }
+                Some(copied @ Request::Copied(..)) => {
+                    requests.push_front(copied);
+                    break;
+                }
+                Some(request) => request,
+                None => break,
+            };
             if let Some((pending, extents)) = self.encode(request, group.len() as u64) {
                 length += record_length(pending.payload.len());
                 has_data |= extents;
                 group.push_back(pending);
             }
         }
+        self.commit(group, has_data).ok();
+    }
+
+    fn commit(&mut self, mut group: VecDeque<Pending>, data: bool) -> Result<(), JournalError> {
         // Data of these instances completed before now; closing records only go out behind it.
-        let mut ready = if has_data { self.log.sync_completed() } else { Ok(()) };
+        let mut ready = if data { self.log.sync_completed() } else { Ok(()) };
         while !group.is_empty() {
             let written = ready.clone().and_then(|()| self.write(&group));
             match written {
@@ -176,6 +200,30 @@ impl Commit {
                 }
             }
         }
+        ready
+    }
+
+    /// Commits the closing records of copies. Instances that went meanwhile are not brought back.
+    fn copied(&mut self, moving: Vec<Moving>, reply: &Reply) {
+        let mut group = VecDeque::new();
+        for moving in moving {
+            let still = self.index().get(moving.id).as_ref() == Some(&moving.from);
+            let payload = moving.payload().ok().filter(|payload| self.fits(payload).is_ok());
+            match payload.filter(|_| still) {
+                Some(payload) => {
+                    let (kind, upload) = (Kind::Closing, moving.kept.upload);
+                    let then = Then::Copied { moving: Box::new(moving) };
+                    group.push_back(Pending { payload, kind, upload, then });
+                }
+                None => moving.give_up(&self.log),
+            }
+        }
+        // Whoever copied goes on, or not; what is durable is so in either case.
+        reply.send(self.commit(group, true)).ok();
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Encodes a request; one that cannot be recorded is answered here and now.
@@ -213,9 +261,19 @@ impl Commit {
                 self.log.sync_completed().ok();
                 None
             }
-            Request::Discard(discard, extents, reply) => {
+            // A group of its own, and never here.
+            Request::Copied(moving, _) => {
+                moving.iter().for_each(|moving| moving.give_up(&self.log));
+                None
+            }
+            Request::Discard(ids, reason, reply) => {
+                let discard = self.discard_of(&ids, reason);
+                if discard.discarded.is_empty() {
+                    reply.send(Ok(())).ok();
+                    return None;
+                }
                 let encoded = discard.encode(&mut payload).and_then(|()| self.fits(&payload));
-                let then = Then::Discarded { discard, extents, reply };
+                let then = Then::Discarded { discard, reply };
                 match encoded {
                     // Discards take no position; `ahead` counts them all the same, which only
                     // leaves a gap. Positions increase, they need not be dense.
@@ -229,6 +287,17 @@ impl Commit {
                 }
             }
         }
+    }
+
+    /// Where those of the instances lie that are still there.
+    fn discard_of(&self, ids: &[ReceiveId], reason: Arc<str>) -> Discard {
+        let index = self.index();
+        let found = ids.iter().filter_map(|id| index.get(*id).map(|entry| (*id, entry)));
+        let discarded = found.map(|(receive_id, entry)| {
+            let (closing, length) = (entry.closing, entry.length);
+            Discarded { receive_id, closing, length }
+        });
+        Discard { discarded: discarded.collect(), reason }
     }
 
     fn fits(&self, payload: &[u8]) -> Result<(), JournalError> {
@@ -267,6 +336,7 @@ impl Commit {
 
     fn durable(&mut self, group: &mut VecDeque<Pending>, region: Region) {
         let mut at = 0;
+        let mut moved = Vec::new();
         for pending in group.drain(..region.records) {
             let length = record_length(pending.payload.len()) as u32;
             let place = region.place.plus(at);
@@ -274,16 +344,49 @@ impl Commit {
             match pending.then {
                 Then::Kept { id, verdict, extents, done, .. } => {
                     let entry = Entry::new(id.position, place, length, verdict, &extents);
-                    let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-                    index.push(id.epoch, entry);
-                    drop(index);
+                    self.index().push(id.epoch, entry);
                     self.next_position = id.position + 1;
                     done(Ok(id));
                 }
-                Then::Discarded { discard, extents, reply } => {
-                    let rest = discard.discarded.into_iter().zip(extents).collect();
+                Then::Discarded { discard, reply } => {
+                    let rest = self.take_out(discard);
                     self.voiding.push_back(Voiding { rest, place, length, reply });
                 }
+                Then::Copied { moving } => moved.extend(self.moved(*moving, place, length)),
+            }
+        }
+        // A failure poisons the journal, which says it to everyone; their places are then not given up.
+        if self.log.write_voids(&moved).is_ok() {
+            moved.iter().for_each(|(place, length)| self.log.release(*place, *length, &[]));
+        }
+    }
+
+    /// What is discarded is not there any more for anyone, nor copied forward.
+    fn take_out(&self, discard: Discard) -> VecDeque<(Discarded, Entry)> {
+        let mut index = self.index();
+        let gone = discard.discarded.into_iter().filter_map(|one| {
+            let entry = index.remove(one.receive_id)?;
+            Some((one, entry))
+        });
+        gone.collect()
+    }
+
+    /// The copy counts from now on. Returns the closing record of before, if it must be overwritten
+    /// before its place is given up: a discard that takes back the copy would not know of it.
+    fn moved(&self, moving: Moving, place: Place, length: u32) -> Option<(Place, u32)> {
+        let Moving { id, from, extents, fresh, stale, .. } = moving;
+        let to = from.moved(place, length, &extents);
+        if !self.index().replace(id, &from, to) {
+            self.log.release(place, length, &fresh);
+            return None;
+        }
+        self.log.release_data(&stale);
+        let before = (from.closing, from.length);
+        match from.verdict {
+            Verdict::Quarantined => Some(before),
+            Verdict::Kept => {
+                self.log.release(before.0, before.1, &[]);
+                None
             }
         }
     }
@@ -305,18 +408,11 @@ impl Commit {
     }
 
     /// Overwrites closing records and frees what the instances kept.
-    fn void(&self, slice: Vec<(Discarded, Vec<Extent>)>) -> Result<(), JournalError> {
-        let mut gone = Vec::new();
-        for (one, extents) in slice {
-            let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-            if index.remove(one.receive_id).is_some() {
-                gone.push((one, extents));
-            }
-        }
-        let closings: Vec<_> = gone.iter().map(|(one, _)| (one.closing, one.length)).collect();
+    fn void(&self, slice: Vec<(Discarded, Entry)>) -> Result<(), JournalError> {
+        let closings: Vec<_> = slice.iter().map(|(one, _)| (one.closing, one.length)).collect();
         self.log.write_voids(&closings)?;
-        for (one, extents) in gone {
-            self.log.release(one.closing, one.length, &extents);
+        for (one, entry) in slice {
+            self.log.release(one.closing, one.length, entry.extents());
         }
         Ok(())
     }
@@ -330,6 +426,7 @@ impl Commit {
             Then::Discarded { reply, .. } => {
                 reply.send(Err(error.clone())).ok();
             }
+            Then::Copied { moving } => moving.give_up(&self.log),
         }
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Entry {
     pub(super) length: u32,
     pub(super) verdict: Verdict,
     live: bool,
+    /// How often it was copied forward.
+    pub(super) copies: u32,
     extents: Option<Arc<[Extent]>>,
 }
 
@@ -30,7 +32,25 @@ impl Entry {
         extents: &[Extent],
     ) -> Self {
         let extents = (!extents.is_empty()).then(|| extents.into());
-        Self { position, closing, length, verdict, live: true, extents }
+        Self { position, closing, length, verdict, live: true, copies: 0, extents }
+    }
+
+    /// As it was found at start, copied so often before.
+    pub(super) fn copied(self, copies: u32) -> Self {
+        Self { copies, ..self }
+    }
+
+    /// Segments that it lies in, with the bytes that it takes there; one may come several times.
+    pub(super) fn segments(&self) -> impl Iterator<Item = (u32, u64)> {
+        let data = self.extents().iter().map(|extent| (extent.segment, extent.bytes()));
+        std::iter::once((self.closing.segment, u64::from(self.length))).chain(data)
+    }
+
+    /// The same instance, copied forward to there.
+    pub(super) fn moved(&self, closing: Place, length: u32, extents: &[Extent]) -> Self {
+        let (position, verdict) = (self.position, self.verdict);
+        let copies = self.copies.saturating_add(1);
+        Self { copies, ..Self::new(position, closing, length, verdict, extents) }
     }
 
     /// Where its whole blocks lie.
@@ -91,6 +111,19 @@ impl Index {
         let entries = &self.epochs.get(&id.epoch)?.entries;
         let at = entries.binary_search_by_key(&id.position, |entry| entry.position).ok()?;
         entries.get(at).filter(|entry| entry.live).cloned()
+    }
+
+    /// Puts an instance that was copied where its copy is, if it is still what was copied.
+    pub(super) fn replace(&mut self, id: ReceiveId, copied: &Entry, to: Entry) -> bool {
+        let found = self.find(id).filter(|entry| **entry == *copied);
+        found.map(|entry| *entry = to).is_some()
+    }
+
+    /// Every live instance, with its epoch.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u32, &Entry)> {
+        let all = self.epochs.iter();
+        all.flat_map(|(epoch, all)| all.entries.iter().map(|entry| (*epoch, entry)))
+            .filter(|(_, entry)| entry.live)
     }
 
     /// Takes an instance out; only the first to do so gets it.

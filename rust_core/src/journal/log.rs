@@ -13,13 +13,15 @@ use super::error::JournalError;
 use super::medium::{Medium, WriteMode};
 use super::record::{FORMAT_VERSION, Generation, Header, Kind, Place, RECORD_HEADER_LENGTH};
 use super::segments::{SegmentTable, Use};
-use crate::limits::{BLOCK_LENGTH, JOURNAL_ALIGNMENT};
+use crate::limits::JOURNAL_ALIGNMENT;
 
 /// What a place is wanted for: the last segments are kept for what ends instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// Data blocks of instances.
     Data,
+    /// Copies of them: may take the last segment, for they give one back.
+    Copy,
     /// Closing and discard records.
     Decision,
 }
@@ -327,11 +329,15 @@ impl Log {
 
     /// What an instance or a discard kept is needed no more.
     pub(super) fn release(&self, record: Place, length: u32, extents: &[Extent]) {
+        self.state().table.release(record, 1, u64::from(length));
+        self.release_data(extents);
+    }
+
+    /// Data records that nobody needs any more.
+    pub(super) fn release_data(&self, extents: &[Extent]) {
         let mut state = self.state();
-        state.table.release(record, 1, u64::from(length));
         for extent in extents {
-            let bytes = u64::from(extent.blocks) * BLOCK_LENGTH as u64;
-            state.table.release(extent.first(), extent.blocks, bytes);
+            state.table.release(extent.first(), extent.blocks, extent.bytes());
         }
         drop(state);
         self.notify();

@@ -112,6 +112,11 @@ impl MemoryMedium {
         self.disk().dead = true;
     }
 
+    /// Whether the power is gone.
+    pub fn is_dead(&self) -> bool {
+        self.disk().dead
+    }
+
     /// The disk as found after the power came back: what was synced is there; each other sector is
     /// new, old or torn, as `seed` has it. Without faults; the old medium stays dead.
     pub fn after_power_cut(&self, seed: u64) -> Self {

@@ -8,10 +8,9 @@ use std::thread::JoinHandle;
 
 use super::aligned::AlignedBuffer;
 use super::block::{BlockPool, FilledBlock};
-use super::closing::Extent;
 use super::committer::{Commit, Committer, Request};
 use super::config::JournalConfig;
-use super::discard::{Discard, Discarded};
+use super::copying::{Copier, Tended};
 use super::error::JournalError;
 use super::index::Index;
 use super::log::Log;
@@ -47,6 +46,7 @@ pub struct Journal {
     next_upload: AtomicU64,
     closed: AtomicBool,
     threads: Mutex<Threads>,
+    copier: Mutex<Copier>,
 }
 
 #[derive(Clone)]
@@ -112,6 +112,8 @@ impl Journal {
             committer: Arc::new(Committer::new()),
         };
         let threads = parts.start(preparer, &config)?;
+        let Parts { log, index, committer, .. } = parts.clone();
+        let copier = Copier::new(log, index, committer, config.node);
         let journal = Self {
             parts,
             node: config.node,
@@ -119,6 +121,7 @@ impl Journal {
             next_upload: AtomicU64::new(1),
             closed: AtomicBool::new(false),
             threads: Mutex::new(threads),
+            copier: Mutex::new(copier),
         };
         Ok((journal, recovered.recovery))
     }
@@ -193,27 +196,19 @@ impl Journal {
     /// `NotDiscardable` if any was answered 0000H (then none is discarded).
     pub fn discard(&self, ids: &[ReceiveId], reason: &str) -> Result<(), JournalError> {
         self.parts.log.writable()?;
-        let found = ids.iter().map(|id| self.discardable(*id)).collect::<Result<Vec<_>, _>>()?;
-        let (discarded, extents): (Vec<_>, Vec<_>) = found.into_iter().flatten().unzip();
-        if discarded.is_empty() {
-            return Ok(());
-        }
-        let discard = Discard { discarded, reason: reason.into() };
+        ids.iter().try_for_each(|id| self.discardable(*id))?;
         let (reply, answer) = mpsc::channel();
-        let request = Request::Discard(discard, extents, reply);
+        let request = Request::Discard(ids.to_vec(), reason.into(), reply);
         self.parts.committer.push(request, &self.parts.log);
         answer.recv().unwrap_or(Err(JournalError::Closed))
     }
 
-    fn discardable(&self, id: ReceiveId) -> Result<Option<(Discarded, Vec<Extent>)>, JournalError> {
-        let found = reader::kept(&self.parts.log, &self.parts.index, self.own(id)?)?;
-        let Some((kept, entry)) = found else { return Ok(None) };
-        match entry.verdict {
-            Verdict::Kept => Err(JournalError::NotDiscardable),
-            Verdict::Quarantined => {
-                let (closing, length) = (entry.closing, entry.length);
-                Ok(Some((Discarded { receive_id: id, closing, length }, kept.extents)))
-            }
+    fn discardable(&self, id: ReceiveId) -> Result<(), JournalError> {
+        let id = self.own(id)?;
+        let found = self.parts.index.lock().unwrap_or_else(PoisonError::into_inner).get(id);
+        match found.map(|entry| entry.verdict) {
+            Some(Verdict::Kept) => Err(JournalError::NotDiscardable),
+            Some(Verdict::Quarantined) | None => Ok(()),
         }
     }
 
@@ -229,6 +224,16 @@ impl Journal {
         }
     }
 
+    /// Keeps house: when room is short, copies forward what lives in segments that are old and mostly
+    /// dead. Blocks, and does a bounded amount: to be called every second or so, by one thread.
+    pub fn tend(&self) -> Tended {
+        let mut tended = Tended::default();
+        let mut copier = self.copier.lock().unwrap_or_else(PoisonError::into_inner);
+        // No room to copy to, or nothing more is written: the next round sees.
+        copier.run(&mut tended).ok();
+        tended
+    }
+
     fn own(&self, id: ReceiveId) -> Result<ReceiveId, JournalError> {
         if id.node == self.node { Ok(id) } else { Err(JournalError::NotDiscardable) }
     }
@@ -240,7 +245,7 @@ impl Journal {
     pub fn instance(&self, id: ReceiveId) -> Result<Option<Arc<Kept>>, JournalError> {
         let Ok(id) = self.own(id) else { return Ok(None) };
         let found = reader::kept(&self.parts.log, &self.parts.index, id)?;
-        Ok(found.map(|(kept, _)| Arc::new(kept)))
+        Ok(found.map(Arc::new))
     }
 
     /// A reader of the instance's data set; its segments are not used again while it lives.

@@ -22,7 +22,7 @@ pub struct Kept {
     pub particulars: Particulars,
     pub(super) extents: Vec<Extent>,
     pub(super) tail: Box<[u8]>,
-    upload: u64,
+    pub(super) upload: u64,
 }
 
 impl Kept {
@@ -102,19 +102,6 @@ pub(super) fn verify(
     if header.kind == kind { Ok(header) } else { Err(rot) }
 }
 
-/// Reads the closing record; none if the instance was discarded meanwhile (its record is then void).
-fn read_kept(
-    log: &Log,
-    index: &Mutex<Index>,
-    pins: &Pins,
-    id: ReceiveId,
-    entry: &Entry,
-) -> Result<Option<Kept>, JournalError> {
-    let read = read_closing(log, pins, entry);
-    let still = index.lock().unwrap_or_else(PoisonError::into_inner).get(id).is_some();
-    if still { read } else { Ok(None) }
-}
-
 fn read_closing(log: &Log, pins: &Pins, entry: &Entry) -> Result<Option<Kept>, JournalError> {
     let place = entry.closing;
     let Some(generation) = pins.generation(place.segment) else { return Ok(None) };
@@ -132,8 +119,15 @@ pub(super) fn kept_of(header: &Header, place: Place, bytes: &[u8]) -> Result<Kep
         generation: place.generation,
         what: "a valid record with an unreadable payload",
     })?;
-    let closing::Closing { receive_id, particulars, extents, tail } = closing;
+    let closing::Closing { receive_id, particulars, extents, tail, copied: _ } = closing;
     Ok(Kept { receive_id, particulars, extents, tail, upload: header.upload })
+}
+
+/// An instance whose closing record was read, and whose segments stay while this lives.
+pub(super) struct Pinned {
+    pins: Pins,
+    pub(super) entry: Entry,
+    pub(super) kept: Kept,
 }
 
 /// The instance's closing record, re-read; none if it is not (or no longer) kept.
@@ -141,14 +135,64 @@ pub(super) fn kept(
     log: &Arc<Log>,
     index: &Mutex<Index>,
     id: ReceiveId,
-) -> Result<Option<(Kept, Entry)>, JournalError> {
-    let entry = index.lock().unwrap_or_else(PoisonError::into_inner).get(id);
-    let Some(entry) = entry else { return Ok(None) };
-    let mut pins = Pins::new(log.clone());
-    if !pins.pin(entry.closing.segment, entry.closing.generation) {
-        return Ok(None);
+) -> Result<Option<Kept>, JournalError> {
+    Ok(pinned(log, index, id, false)?.map(|pinned| pinned.kept))
+}
+
+/// Pins an instance, with or without its blocks, and reads its closing record; none if it is not (or
+/// no longer) kept. One that is copied forward meanwhile is looked for where it went.
+pub(super) fn pinned(
+    log: &Arc<Log>,
+    index: &Mutex<Index>,
+    id: ReceiveId,
+    blocks: bool,
+) -> Result<Option<Pinned>, JournalError> {
+    let get = || index.lock().unwrap_or_else(PoisonError::into_inner).get(id);
+    let mut next = get();
+    while let Some(entry) = next {
+        let mut pins = Pins::new(log.clone());
+        let extents = if blocks { entry.extents() } else { &[] };
+        let there = pins.pin(entry.closing.segment, entry.closing.generation)
+            && extents.iter().all(|extent| pins.pin(extent.segment, extent.generation));
+        // A place that was given up meanwhile may read as anything.
+        let read = if there { read_closing(log, &pins, &entry) } else { Ok(None) };
+        next = get();
+        if next.as_ref() == Some(&entry) {
+            return read.map(|kept| kept.map(|kept| Pinned { pins, entry, kept }));
+        }
     }
-    Ok(read_kept(log, index, &pins, id, &entry)?.map(|kept| (kept, entry)))
+    Ok(None)
+}
+
+/// Reads block `number` of an instance into `buffer`, and checks that it is that.
+pub(super) fn read_block(
+    log: &Log,
+    pinned: &Pinned,
+    place: Place,
+    number: u32,
+    buffer: &mut [u8],
+) -> Result<Header, JournalError> {
+    let of = (pinned.kept.upload, pinned.kept.receive_id.epoch);
+    read_data(log, &pinned.pins, place, (of.0, number, of.1), buffer)
+}
+
+/// `expected`: upload, number of the block, epoch.
+fn read_data(
+    log: &Log,
+    pins: &Pins,
+    place: Place,
+    expected: (u64, u32, u32),
+    buffer: &mut [u8],
+) -> Result<Header, JournalError> {
+    let missing = JournalError::Rot {
+        segment: place.segment,
+        offset: place.offset,
+        generation: place.generation,
+        what: "a data record of another instance or block",
+    };
+    let generation = pins.generation(place.segment).ok_or_else(|| missing.clone())?;
+    let header = read_record(log, generation, place, Kind::Data, buffer)?;
+    if (header.upload, header.index, header.epoch) == expected { Ok(header) } else { Err(missing) }
 }
 
 /// The data set of one instance, in order, from the start. While it lives, its segments stay.
@@ -171,16 +215,8 @@ impl InstanceReader {
         index: &Mutex<Index>,
         id: ReceiveId,
     ) -> Result<Option<Self>, JournalError> {
-        let entry = index.lock().unwrap_or_else(PoisonError::into_inner).get(id);
-        let Some(entry) = entry else { return Ok(None) };
-        let mut pins = Pins::new(log.clone());
-        if !pins.pin(entry.closing.segment, entry.closing.generation) {
-            return Ok(None);
-        }
-        let Some(kept) = read_kept(log, index, &pins, id, &entry)? else { return Ok(None) };
-        if !kept.extents.iter().all(|extent| pins.pin(extent.segment, extent.generation)) {
-            return Ok(None);
-        }
+        let Some(pinned) = pinned(log, index, id, true)? else { return Ok(None) };
+        let Pinned { pins, entry, kept } = pinned;
         let places = Box::new(kept.extents.clone().into_iter().flat_map(|extent| extent.places()));
         let length = if kept.extents.is_empty() { 0 } else { BLOCK_LENGTH };
         Ok(Some(Self {
@@ -253,19 +289,8 @@ impl InstanceReader {
     }
 
     fn load(&mut self, place: Place) -> Result<(), JournalError> {
-        let missing = JournalError::Rot {
-            segment: place.segment,
-            offset: place.offset,
-            generation: place.generation,
-            what: "a data record of another instance or block",
-        };
-        let generation = self.pins.generation(place.segment).ok_or_else(|| missing.clone())?;
-        let log = &self.pins.log;
-        let header = read_record(log, generation, place, Kind::Data, &mut self.buffer)?;
-        let (upload, epoch) = (self.kept.upload, self.kept.receive_id.epoch);
-        if (header.upload, header.index, header.epoch) != (upload, self.index, epoch) {
-            return Err(missing);
-        }
+        let expected = (self.kept.upload, self.index, self.kept.receive_id.epoch);
+        read_data(&self.pins.log, &self.pins, place, expected, &mut self.buffer)?;
         self.index += 1;
         self.unread = RECORD_HEADER_LENGTH..BLOCK_LENGTH;
         Ok(())
@@ -318,25 +343,25 @@ impl Entries {
         self.position = last.position;
         let Place { segment, generation, offset } = first.closing;
         let mut pins = Pins::new(self.log.clone());
-        // Not to be had: all of it was discarded since.
-        let Some(generation) =
-            pins.pin(segment, generation).then(|| pins.generation(segment)).flatten()
-        else {
-            return Ok(true);
-        };
+        let generation = pins.pin(segment, generation).then(|| pins.generation(segment)).flatten();
         let mut bytes = AlignedBuffer::new((last.closing.offset + last.length - offset) as usize);
-        let read = self.log.medium.read(segment, u64::from(offset), &mut bytes);
-        read.map_err(|error| JournalError::io(&format!("read of segment {segment}"), &error))?;
+        if generation.is_some() {
+            let read = self.log.medium.read(segment, u64::from(offset), &mut bytes);
+            read.map_err(|error| JournalError::io(&format!("read of segment {segment}"), &error))?;
+        }
         for entry in &run {
             let at = (entry.closing.offset - offset) as usize;
-            let verified = verify(generation, entry.closing, Kind::Closing, &bytes[at..]);
+            let kept = generation.and_then(|generation| {
+                let verified = verify(generation, entry.closing, Kind::Closing, &bytes[at..]);
+                verified.and_then(|header| kept_of(&header, entry.closing, &bytes[at..])).ok()
+            });
+            // Gone or copied forward since, or rot: read by itself it tells.
             let id = ReceiveId { node: self.node, epoch: self.epoch, position: entry.position };
-            match verified.and_then(|header| kept_of(&header, entry.closing, &bytes[at..])) {
-                Ok(kept) => self.ready.push_back(Arc::new(kept)),
-                // Discarded and overwritten meanwhile, or rot.
-                Err(error) if self.index().get(id).is_some() => return Err(error),
-                Err(_) => {}
-            }
+            let kept = match kept {
+                Some(kept) => Some(kept),
+                None => self::kept(&self.log, &self.index, id)?,
+            };
+            self.ready.extend(kept.map(Arc::new));
         }
         Ok(true)
     }

@@ -15,8 +15,9 @@ pub const FIRST_RECORD_OFFSET: u32 = 2 * JOURNAL_ALIGNMENT as u32;
 pub const SEGMENT_PAYLOAD_LENGTH: usize = 24;
 /// Payload of a void record.
 pub const VOID_PAYLOAD_LENGTH: usize = 4;
-/// Version of the format that is written: from 2 on, the roster knows every generation.
-pub const FORMAT_VERSION: u8 = 2;
+/// Version of the format that is written: from 2 on, the roster knows every generation; from 3 on, an
+/// instance may have been copied forward.
+pub const FORMAT_VERSION: u8 = 3;
 /// Version of journals that have no roster; still read.
 pub const FORMAT_VERSION_WITHOUT_ROSTER: u8 = 1;
 

@@ -5,6 +5,7 @@
 //! that the power cut tore, and is skipped. Torn regions are then marked (void and end records), for
 //! the next generation's records will raise `M` above them.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -22,8 +23,8 @@ use super::record::{
 use super::roster::{self, Enrolled, FoundRoster, ROSTER, ROSTER_LENGTH};
 use super::scan::{Found, FoundClosing, Scanned, scan};
 use super::segments::{Segment, SegmentTable, Use};
+use super::withdrawn::Withdrawn;
 use crate::instance::{NodeId, Particulars, ReceiveId, Verdict};
-use crate::limits::BLOCK_LENGTH;
 
 const SCANNERS_MAX: usize = 4;
 
@@ -75,7 +76,7 @@ pub(super) struct Recovered {
     pub(super) roster_slot: Option<u32>,
 }
 
-type Generations = BTreeMap<u32, Scanned>;
+pub(super) type Generations = BTreeMap<u32, Scanned>;
 
 /// Scans, judges, repairs.
 pub(super) fn recover(
@@ -103,15 +104,15 @@ pub(super) fn recover(
     if epoch <= recovery.epoch_highest {
         return Err(JournalError::Epoch { highest: recovery.epoch_highest });
     }
-    let discards = Discards::of(&generations);
-    let torn = torn(&generations, &discards, recovery.durable_through)?;
+    let withdrawn = Withdrawn::of(&generations);
+    let torn = torn(&generations, &withdrawn, recovery.durable_through)?;
     for (id, scanned) in &generations {
         table.enter(*id, scanned.segment(table.segment_length));
     }
     let mut state = State::new(table, 0);
-    let index = instances(medium, &generations, &discards, &mut state, &mut recovery)?;
+    let found = instances(medium, &generations, &withdrawn, &mut state, &mut recovery)?;
     recovery.torn_bytes = torn.iter().map(|(_, (start, end))| u64::from(end - start)).sum();
-    let overwrite = torn.into_iter().chain(discards.whole(&generations));
+    let overwrite = torn.into_iter().chain(withdrawn.whole(&generations)).chain(found.replaced);
     for (segment, region) in overwrite {
         generations[&segment].mark(medium, region, state.table.segment_length, epoch)?;
     }
@@ -123,7 +124,7 @@ pub(super) fn recover(
     // Without one that is whole, either slot will do: nothing depends on what they hold.
     let next_slot = roster.map_or(0, |found| 1 - found.slot);
     let roster_slot = has_roster.then_some(next_slot);
-    Ok(Recovered { state, index, recovery, roster_slot })
+    Ok(Recovered { state, index: found.index, recovery, roster_slot })
 }
 
 fn scan_all(
@@ -211,71 +212,20 @@ impl Recovery {
     }
 }
 
-type Region = (u32, u32);
-
-/// The discard records' say: which closing records are void, or were being made so.
-struct Discards {
-    receive_ids: HashSet<ReceiveId>,
-    /// Closing records of generations that are still there: segment to regions.
-    regions: BTreeMap<u32, Vec<Region>>,
-}
-
-impl Discards {
-    fn of(generations: &Generations) -> Self {
-        let found = generations.values().flat_map(|scanned| &scanned.discards);
-        let mut discards = Self { receive_ids: HashSet::new(), regions: BTreeMap::new() };
-        for one in found.flat_map(|discard| &discard.discarded) {
-            discards.receive_ids.insert(one.receive_id);
-            let Place { segment, generation, offset } = one.closing;
-            let holder = generations.get(&segment).map(|scanned| scanned.generation.generation);
-            if holder == Some(generation) {
-                let regions = discards.regions.entry(segment).or_default();
-                regions.push((offset, offset.saturating_add(one.length)));
-            }
-        }
-        discards.regions.values_mut().for_each(|regions| regions.sort_unstable());
-        discards
-    }
-
-    /// Closing records that are whole although discarded: the crash came before their end.
-    fn whole(&self, generations: &Generations) -> Vec<(u32, Region)> {
-        let closings = generations.values().flat_map(|scanned| {
-            scanned.closings.iter().map(move |closing| (scanned.generation.segment, closing))
-        });
-        closings
-            .filter(|(_, closing)| self.receive_ids.contains(&closing.receive_id))
-            .map(|(segment, closing)| (segment, (closing.offset, closing.offset + closing.length)))
-            .collect()
-    }
-
-    /// A gap, cut at the discarded closing records in it; those are flagged.
-    fn cut(&self, segment: u32, gap: Region) -> Vec<(Region, bool)> {
-        let (mut at, end) = gap;
-        let mut pieces = Vec::new();
-        let regions = self.regions.get(&segment).map_or(&[][..], Vec::as_slice);
-        for (from, to) in regions.iter().filter(|(from, to)| *from < end && *to > gap.0) {
-            let (from, to) = ((*from).max(at), (*to).min(end));
-            pieces.extend((at < from).then_some(((at, from), false)));
-            pieces.extend((from < to).then_some(((from, to), true)));
-            at = at.max(to);
-        }
-        pieces.extend((at < end).then_some(((at, end), false)));
-        pieces
-    }
-}
+pub(super) type Region = (u32, u32);
 
 /// The torn regions, if nothing among the gaps is rot.
 fn torn(
     generations: &Generations,
-    discards: &Discards,
+    withdrawn: &Withdrawn,
     durable_through: u64,
 ) -> Result<Vec<(u32, Region)>, JournalError> {
     let mut torn = Vec::new();
     for (segment, scanned) in generations {
-        let pieces = scanned.gaps.iter().flat_map(|gap| discards.cut(*segment, *gap));
-        for ((offset, end), discarded) in pieces {
+        let pieces = scanned.gaps.iter().flat_map(|gap| withdrawn.cut(*segment, *gap));
+        for ((offset, end), withdrawn) in pieces {
             let place = scanned.place(offset);
-            if !discarded && place.lsn() < durable_through {
+            if !withdrawn && place.lsn() < durable_through {
                 let (segment, generation) = (place.segment, place.generation);
                 let what = "a record that was known durable is damaged";
                 return Err(JournalError::Rot { segment, offset, generation, what });
@@ -322,55 +272,100 @@ fn fate(
     Ok(Fate::Whole)
 }
 
+/// The instances that were found, and closing records that a copy's replaces and that must go: those
+/// of what was held apart, for a discard takes back the copy and does not know of them.
+struct Instances {
+    index: Index,
+    replaced: Vec<(u32, Region)>,
+}
+
+type Candidate<'a> = (&'a Scanned, &'a FoundClosing);
+
+/// All closing records, those of one receive id behind each other, the newest copy first.
+fn candidates(generations: &Generations) -> Result<Vec<Candidate<'_>>, JournalError> {
+    let closings = generations
+        .values()
+        .flat_map(|scanned| scanned.closings.iter().map(move |closing| (scanned, closing)));
+    let mut closings: Vec<Candidate<'_>> = closings.collect();
+    let order = |(_, closing): &Candidate<'_>| {
+        let ReceiveId { epoch, position, node } = closing.receive_id;
+        (epoch, position, node, Reverse(closing.copies()))
+    };
+    closings.sort_by_key(order);
+    let same = |pair: &&[Candidate<'_>]| order(&pair[0]) == order(&pair[1]);
+    if let Some([_, (scanned, closing)]) = closings.windows(2).find(same) {
+        let what = "two closing records with one receive id";
+        let Place { segment, offset, generation } = scanned.place(closing.offset);
+        return Err(JournalError::Rot { segment, offset, generation, what });
+    }
+    Ok(closings)
+}
+
+/// Which closing record of an instance counts: the newest, or one of before if that copy is not whole
+/// (which no medium that keeps its word leaves behind).
+fn choose<'a, 'b>(
+    generations: &Generations,
+    copies: &'b [Candidate<'a>],
+    durable_through: u64,
+) -> Result<(&'b Candidate<'a>, Fate), JournalError> {
+    let newest = fate(generations, copies[0].1, durable_through)?;
+    if let Fate::Damaged(_) = newest {
+        for earlier in &copies[1..] {
+            if let Fate::Whole = fate(generations, earlier.1, durable_through)? {
+                return Ok((earlier, Fate::Whole));
+            }
+        }
+    }
+    Ok((&copies[0], newest))
+}
+
 fn instances(
     medium: &dyn Medium,
     generations: &Generations,
-    discards: &Discards,
+    withdrawn: &Withdrawn,
     state: &mut State,
     recovery: &mut Recovery,
-) -> Result<Index, JournalError> {
-    let mut closings: Vec<(&Scanned, &FoundClosing)> = generations
-        .values()
-        .flat_map(|scanned| scanned.closings.iter().map(move |closing| (scanned, closing)))
-        .collect();
-    closings.sort_by_key(|(_, closing)| (closing.receive_id.epoch, closing.receive_id.position));
-    let mut index = Index::default();
-    let mut last = None;
-    for (scanned, closing) in &closings {
-        let place = scanned.place(closing.offset);
-        let id = closing.receive_id;
-        if last.replace(id) == Some(id) {
-            let what = "two closing records with one receive id";
-            let Place { segment, generation, offset } = place;
-            return Err(JournalError::Rot { segment, offset, generation, what });
-        }
-        if discards.receive_ids.contains(&id) {
+) -> Result<Instances, JournalError> {
+    let mut found = Instances { index: Index::default(), replaced: Vec::new() };
+    let candidates = candidates(generations)?;
+    for copies in candidates.chunk_by(|a, b| a.1.receive_id == b.1.receive_id) {
+        let id = copies[0].1.receive_id;
+        if withdrawn.is_discarded(id) {
             recovery.discarded += 1;
             continue;
         }
-        match fate(generations, closing, recovery.durable_through)? {
+        let ((scanned, closing), fate) = choose(generations, copies, recovery.durable_through)?;
+        match fate {
             Fate::Forgotten => {
                 recovery.forgotten += 1;
                 continue;
             }
-            Fate::Damaged(missing) => {
+            Fate::Damaged(place) => {
                 let particulars = scanned.particulars(medium, closing)?;
-                recovery.damaged.push(Damaged { receive_id: id, place: missing, particulars });
+                recovery.damaged.push(Damaged { receive_id: id, place, particulars });
             }
             Fate::Whole => {
-                let FoundClosing { length, verdict, extents, .. } = closing;
-                let entry = Entry::new(id.position, place, *length, *verdict, extents);
-                index.push(id.epoch, entry);
-                recovery.instances.push((id, closing.verdict));
+                let FoundClosing { length, verdict, extents, offset, .. } = closing;
+                let entry =
+                    Entry::new(id.position, scanned.place(*offset), *length, *verdict, extents);
+                found.index.push(id.epoch, entry.copied(copies[0].1.copies()));
+                found.replaced.extend(replaced(copies, closing));
+                recovery.instances.push((id, *verdict));
             }
         }
-        state.table.keep(place.segment, 1, u64::from(closing.length));
+        let segment = scanned.generation.segment;
+        state.table.keep(segment, 1, u64::from(closing.length));
         for extent in &closing.extents {
-            let bytes = u64::from(extent.blocks) * BLOCK_LENGTH as u64;
-            state.table.keep(extent.segment, extent.blocks, bytes);
+            state.table.keep(extent.segment, extent.blocks, extent.bytes());
         }
     }
-    Ok(index)
+    Ok(found)
+}
+
+fn replaced(copies: &[Candidate<'_>], by: &FoundClosing) -> Vec<(u32, Region)> {
+    let apart = copies.iter().filter(|_| by.verdict == Verdict::Quarantined);
+    let before = apart.filter(|(_, closing)| closing.copies() < by.copies());
+    before.map(|(scanned, closing)| (scanned.generation.segment, closing.region())).collect()
 }
 
 impl Scanned {

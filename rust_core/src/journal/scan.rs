@@ -3,7 +3,7 @@
 use std::io;
 
 use super::aligned::AlignedBuffer;
-use super::closing::{self, Extent};
+use super::closing::{self, Copied, Extent};
 use super::discard::Discard;
 use super::error::JournalError;
 use super::medium::Medium;
@@ -36,6 +36,19 @@ pub(super) struct FoundClosing {
     pub(super) verdict: Verdict,
     pub(super) extents: Vec<Extent>,
     pub(super) upload: u64,
+    pub(super) copied: Option<Copied>,
+}
+
+impl FoundClosing {
+    /// How often the instance had been copied when this was written.
+    pub(super) fn copies(&self) -> u32 {
+        self.copied.map_or(0, |copied| copied.number)
+    }
+
+    /// What it takes in the segment.
+    pub(super) fn region(&self) -> (u32, u32) {
+        (self.offset, self.offset + self.length)
+    }
 }
 
 /// What a segment holds.
@@ -258,10 +271,15 @@ impl Scanned {
             }
             Kind::Closing => {
                 let closing = closing::decode(payload).ok_or(unreadable)?;
-                let (receive_id, extents) = (closing.receive_id, closing.extents);
-                let (verdict, upload) = (closing.particulars.verdict, header.upload);
-                let found = FoundClosing { offset, length, receive_id, verdict, extents, upload };
-                self.closings.push(found);
+                self.closings.push(FoundClosing {
+                    offset,
+                    length,
+                    receive_id: closing.receive_id,
+                    verdict: closing.particulars.verdict,
+                    extents: closing.extents,
+                    upload: header.upload,
+                    copied: closing.copied,
+                });
             }
             Kind::Discard => {
                 self.discards.push(Discard::decode(payload).ok_or(unreadable)?);

@@ -222,6 +222,20 @@ impl SegmentTable {
         }
     }
 
+    /// Full segments of generations before that one, of whose records at most that share lives, and
+    /// which nobody reads: with their live bytes, the least first.
+    pub(super) fn mostly_dead(&self, before: u32, live_share_max: f64) -> Vec<(u32, u64)> {
+        let live_max = f64::from(self.segment_length - FIRST_RECORD_OFFSET) * live_share_max;
+        let fit = |found: &Segment| {
+            let unused = found.state == Use::Used && found.pins == 0 && found.in_flight == 0;
+            unused && found.generation < before && found.live_bytes as f64 <= live_max
+        };
+        let found = self.segments.iter().filter(|(_, found)| fit(found));
+        let mut found: Vec<_> = found.map(|(id, found)| (*id, found.live_bytes)).collect();
+        found.sort_unstable_by_key(|(id, live)| (*live, *id));
+        found
+    }
+
     /// Segments that can still be written.
     pub(super) fn writable(&self) -> u32 {
         let prepared = self.segments.values().filter(|found| found.state == Use::Prepared).count();

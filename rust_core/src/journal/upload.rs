@@ -141,14 +141,7 @@ impl UploadState {
         if let Some(error) = &progress.failed {
             return Err(error.clone());
         }
-        let mut extents: Vec<Extent> = Vec::new();
-        for place in progress.places.iter().flatten() {
-            match extents.last_mut().filter(|last| last.continues_at(*place)) {
-                Some(last) => last.blocks += 1,
-                None => extents.push(Extent::starting(*place)),
-            }
-        }
-        Ok(extents)
+        Ok(Extent::of_places(progress.places.iter().flatten().copied()))
     }
 
     /// Gives the blocks up after a close failed.
@@ -177,8 +170,25 @@ impl Extent {
         (self.segment, self.generation, end) == (place.segment, place.generation, place.offset)
     }
 
+    /// Bytes of its data records.
+    pub(super) fn bytes(&self) -> u64 {
+        u64::from(self.blocks) * BLOCK_LENGTH as u64
+    }
+
+    /// The runs that these places make, in their order.
+    pub(super) fn of_places(places: impl IntoIterator<Item = Place>) -> Vec<Self> {
+        let mut extents: Vec<Self> = Vec::new();
+        for place in places {
+            match extents.last_mut().filter(|last| last.continues_at(place)) {
+                Some(last) => last.blocks += 1,
+                None => extents.push(Self::starting(place)),
+            }
+        }
+        extents
+    }
+
     /// The place of its first data record.
-    pub(super) fn first(&self) -> Place {
+    pub fn first(&self) -> Place {
         let Self { segment, generation, offset, .. } = *self;
         Place { segment, generation, offset }
     }

@@ -3,7 +3,7 @@
 use kuva_core::instance::{
     CapturedElement, Content, Identity, NodeId, Particulars, ReceiveId, Sender, VaultId, Verdict,
 };
-use kuva_core::journal::closing::{self, Closing, Extent};
+use kuva_core::journal::closing::{self, Closing, Copied, Extent};
 use kuva_core::journal::discard::{Discard, Discarded};
 use kuva_core::journal::record::{BLOCK_PAYLOAD_LENGTH, Place};
 
@@ -11,9 +11,11 @@ use super::made::CT;
 
 /// The input is a payload of either kind.
 pub fn check(data: &[u8]) {
-    if let Some(Closing { receive_id, particulars, extents, tail }) = closing::decode(data) {
+    if let Some(closing) = closing::decode(data) {
+        let Closing { receive_id, copied, particulars, extents, tail } = closing;
         let mut payload = Vec::new();
-        let written = closing::encode(receive_id, &particulars, &extents, &tail, &mut payload);
+        let written =
+            closing::encode_copy(receive_id, copied, &particulars, &extents, &tail, &mut payload);
         assert_eq!((written, &payload[..]), (Ok(()), data));
     }
     if let Some(discard) = Discard::decode(data) {
@@ -57,18 +59,27 @@ pub(super) fn particulars(blocks: u64, tail: &[u8], digest: [u8; 32]) -> Particu
     }
 }
 
-/// Instances with and without extents, in conflict and not; a discard of two.
+/// Instances with and without extents, in conflict and not, and copied; a discard of two.
 pub fn seeds() -> Vec<Vec<u8>> {
     let receive_id = ReceiveId { node: NodeId([9; 16]), epoch: 1, position: 5 };
     let extents = [Extent { segment: 1, generation: 2, offset: 8192, blocks: 3 }];
     let mut conflicting = particulars(0, b"tail", [3; 32]);
     conflicting.conflicts_with = Some(receive_id);
     conflicting.verdict = Verdict::Quarantined;
-    let mut seeds = vec![Vec::new(), Vec::new(), Vec::new()];
+    let copied = Copied { number: 2, from: extents[0].first(), length: 4096 };
+    let mut seeds = vec![Vec::new(), Vec::new(), Vec::new(), Vec::new()];
     let written = [
         closing::encode(receive_id, &conflicting, &[], b"tail", &mut seeds[0]),
         closing::encode(receive_id, &particulars(3, b"", [3; 32]), &extents, b"", &mut seeds[1]),
         discard(receive_id).encode(&mut seeds[2]),
+        closing::encode_copy(
+            receive_id,
+            Some(copied),
+            &particulars(3, b"", [3; 32]),
+            &extents,
+            b"",
+            &mut seeds[3],
+        ),
     ];
     assert!(written.iter().all(Result::is_ok), "{written:?}");
     seeds
