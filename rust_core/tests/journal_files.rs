@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use journal_support::*;
+use kuva_core::instance::Verdict;
 use kuva_core::journal::record::BLOCK_PAYLOAD_LENGTH;
-use kuva_core::journal::roster::ROSTER;
+use kuva_core::journal::roster::{ROSTER, ROSTER_LENGTH};
 use kuva_core::journal::*;
 
 struct Folder(PathBuf);
@@ -83,7 +84,6 @@ fn the_sample_for_the_independent_reader_is_what_this_journal_writes() {
     let disk = MemoryMedium::new(WriteMode::Direct, Faults::default());
     let one = JournalConfig { writer_threads: 1, ..config(1) };
     let (journal, _) = Journal::open(Arc::new(disk.clone()), one, nonces(1)).unwrap();
-    let sample = |length: usize| (0..length).map(|n| (n % 251) as u8).collect::<Vec<u8>>();
     let keep = |number: u64, data_set: Vec<u8>| {
         let outcome = send(&journal, particulars(number, &data_set), &data_set).unwrap();
         outcome.recv().unwrap().unwrap();
@@ -102,6 +102,81 @@ fn the_sample_for_the_independent_reader_is_what_this_journal_writes() {
         let same = vector(name, Some(&made)) == made;
         assert!(same, "the format changed? KUVA_REMAKE_VECTORS=1 makes {name} again");
     }
+}
+
+/// Makes `tests/vectors/journal-copied.gz` again, if so asked, and opens it: the roster's file and all
+/// segments, one behind the other, of a journal whose small instances were copied forward, some of
+/// them held apart, with the old segments still there. (What lies where is for the scheduler to say.)
+#[test]
+fn the_copied_sample_for_the_independent_reader_opens() {
+    let disk = MemoryMedium::new(WriteMode::Direct, Faults::default());
+    if std::env::var_os("KUVA_REMAKE_VECTORS").is_some() {
+        copied(&disk);
+    }
+    let roster = ROSTER_LENGTH as usize;
+    let made: Vec<u8> = (0..=16).flat_map(|segment| disk.contents(segment)).collect();
+    let vector = vector("journal-copied.gz", (!made.is_empty()).then_some(&made));
+    let disk = MemoryMedium::new(WriteMode::Direct, Faults::default());
+    let segments = (1..).zip(vector[roster..].chunks(SEGMENT as usize));
+    for (segment, bytes) in segments.chain([(ROSTER, &vector[..roster])]) {
+        disk.create(segment, bytes.len() as u64).unwrap();
+        disk.plant(segment, 0, bytes);
+    }
+    let (journal, recovery) = open(&disk, 2).unwrap();
+    assert_eq!(recovery.instances.len(), 6);
+    for (number, (id, _)) in recovery.instances.iter().enumerate() {
+        let length = BLOCK_PAYLOAD_LENGTH + 10 * (number + 1);
+        assert_eq!(read(&journal, *id).unwrap(), Some(sample(length)));
+    }
+}
+
+fn copied(disk: &MemoryMedium) {
+    let (journal, _) = Journal::open(Arc::new(disk.clone()), config(1), nonces(1)).unwrap();
+    let give_up = || {
+        let upload = journal.begin().unwrap();
+        for _ in 0..5 {
+            let mut block = take(&journal);
+            block.fill(&[0xAB; BLOCK_PAYLOAD_LENGTH]);
+            journal.append(&upload, block.freeze()).unwrap();
+        }
+    };
+    for number in 1..=6 {
+        let data_set = sample(BLOCK_PAYLOAD_LENGTH + 10 * number);
+        let mut said = particulars(number as u64, &data_set);
+        said.verdict = [Verdict::Kept, Verdict::Quarantined][number % 2];
+        send(&journal, said, &data_set).unwrap().recv().unwrap().unwrap();
+        give_up();
+        give_up();
+    }
+    let mut copied = 0;
+    while copied == 0 {
+        give_up();
+        copied += journal.tend().copied_instances;
+    }
+}
+
+/// A journal of version 2 knows no copies; otherwise nothing changed.
+#[test]
+fn a_journal_of_version_2_opens_whole() {
+    let disk = MemoryMedium::new(WriteMode::Direct, Faults::default());
+    let parts = [(1, SEGMENT, "segment"), (ROSTER, ROSTER_LENGTH, "roster")];
+    for (number, length, name) in parts {
+        disk.create(number, length).unwrap();
+        disk.plant(number, 0, &vector(&format!("journal-sample-v2.{name}.gz"), None));
+    }
+    for epoch in 2..4 {
+        let (journal, recovery) = open(&disk, epoch).unwrap();
+        assert_eq!(recovery.instances.len(), 3);
+        for ((id, _), length) in
+            recovery.instances.iter().zip([0, 5001, BLOCK_PAYLOAD_LENGTH + 100])
+        {
+            assert_eq!(read(&journal, *id).unwrap(), Some(sample(length)));
+        }
+    }
+}
+
+fn sample(length: usize) -> Vec<u8> {
+    (0..length).map(|n| (n % 251) as u8).collect()
 }
 
 #[test]

@@ -21,7 +21,8 @@ BLOCK_PAYLOAD = 131_008
 SEGMENT, DATA, CLOSING, DISCARD, END, VOID, ROSTER = range(1, 8)
 ROSTER_SLOT = 1 << 20
 ROSTER_PAYLOAD_MAX = 28 + 65_536 * 12
-WITHOUT_ROSTER, VERSION = 1, 2
+WITHOUT_ROSTER, VERSION = 1, 3
+QUARANTINED = 2
 CLOSING_PAYLOAD_MAX = 4 * 1024 * 1024 - 64
 
 
@@ -94,6 +95,10 @@ class Closing:
     extents: tuple[tuple[int, int, int, int], ...]
     tail: bytes
     upload: int
+    copies: int
+    """How often the instance had been copied forward."""
+    replaces: tuple[int, int, int, int] | None
+    """Segment, generation, offset and length of the closing record before."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ def parse_header(data: bytes, at: int) -> Header | None:
     fields = HEADER.unpack_from(data, at)
     magic, kind, version, reserved, segment, offset, generation, length, epoch, through = fields[:10]
     nonce, upload, index, crc = fields[10:]
-    known = version in (WITHOUT_ROSTER, VERSION)
+    known = WITHOUT_ROSTER <= version <= VERSION
     if (magic, known, reserved) != (b"KVJ1", True, 0) or not 0 < generation < 1 << 32:
         return None
     fixed = {SEGMENT: 24, DATA: BLOCK_PAYLOAD, END: 0, VOID: 4}
@@ -189,8 +194,12 @@ class Payload:
 def read_closing(payload: bytes, upload: int) -> Closing:
     """A closing record's payload."""
     source = Payload(payload)
-    if source.number(2) != 1:
+    version = source.number(2)
+    if version not in (1, 2):
         raise RotError("unknown version of a closing record")
+    copies, replaces = (source.number(4), source.words()) if version == 2 else (0, None)
+    if (version == 2) != (copies > 0):
+        raise RotError("a copy without a number")
     verdict, conflicting = source.number(1), source.number(1)
     receive_id = source.receive_id()
     vault, length = source.take(16), source.number(8)
@@ -209,7 +218,7 @@ def read_closing(payload: bytes, upload: int) -> Closing:
         raise RotError("blocks and tail are not the length of the instance")
     return Closing(
         receive_id, verdict, conflicts_with, vault, length, received_at, flags, digest,
-        association, texts, tuple(captured), extents, tail, upload,
+        association, texts, tuple(captured), extents, tail, upload, copies, replaces,
     )  # fmt: skip
 
 
@@ -304,6 +313,8 @@ class Journal:
     instances: list[Closing]
     damaged: list[Closing]
     forgotten: list[Closing]
+    replaced: list[Closing]
+    """Closing records that do not count, because the instance was copied forward."""
     discarded: list[Discarded]
 
     def data_set(self, closing: Closing) -> bytes:
@@ -331,16 +342,38 @@ def read_journal(files: Sequence[bytes]) -> Journal:
     through = max((header.durable_through for header in headers), default=0)
     discarded = [discard for segment in scanned for discard in segment.discards]
     taken_back = {one for discard in discarded for one in discard.closings}
+    closings = [closing for segment in scanned for closing in segment.closings]
+    apart = [closing for closing in closings if closing.verdict == QUARANTINED]
+    void = [place for _, place in taken_back] + [copy.replaces for copy in apart if copy.replaces]
     for segment in scanned:
         for gap in segment.gaps:
-            _not_rot(segment, gap, through, [place for _, place in taken_back])
-    journal = Journal(roster, segments, through, [], [], [], discarded)
+            _not_rot(segment, gap, through, void)
+    journal = Journal(roster, segments, through, [], [], [], [], discarded)
     gone = {receive_id for receive_id, _ in taken_back}
-    closings = [closing for segment in scanned for closing in segment.closings]
-    for closing in sorted(closings, key=lambda closing: closing.receive_id[1:]):
-        if closing.receive_id not in gone:
-            _fate(journal, closing).append(closing)
+    for receive_id, copies in _by_instance(closings):
+        if receive_id not in gone:
+            _enter_newest(journal, copies)
     return journal
+
+
+def _by_instance(closings: Sequence[Closing]) -> list[tuple[tuple[bytes, int, int], list[Closing]]]:
+    """Closing records by receive id, in position order; of each, the newest copy first."""
+    by_id: dict[tuple[bytes, int, int], dict[int, Closing]] = {}
+    for closing in closings:
+        if by_id.setdefault(closing.receive_id, {}).setdefault(closing.copies, closing) is not closing:
+            raise RotError("two closing records with one receive id")
+    order = sorted(by_id, key=lambda receive_id: receive_id[1:])
+    return [(one, [by_id[one][copies] for copies in sorted(by_id[one], reverse=True)]) for one in order]
+
+
+def _enter_newest(journal: Journal, copies: list[Closing]) -> None:
+    """The newest counts; one of before only if that is not whole."""
+    chosen, fate = copies[0], _fate(journal, copies[0])
+    if fate is journal.damaged:
+        whole = [copy for copy in copies[1:] if _fate(journal, copy) is journal.instances]
+        chosen, fate = (whole[0], journal.instances) if whole else (chosen, fate)
+    fate.append(chosen)
+    journal.replaced += [copy for copy in copies if copy is not chosen]
 
 
 def _complete(roster: Roster | None, segments: dict[int, Segment]) -> None:

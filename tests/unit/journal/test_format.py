@@ -133,9 +133,29 @@ def test_a_segment_from_before_the_roster_is_read_without_one() -> None:
 
 def test_a_newer_format_is_refused_and_not_passed_over(sample: bytes) -> None:
     newer = bytearray(sample)
-    newer[5] = 3
+    newer[5] = journal_reader.VERSION + 1
     assert journal_reader.scan(bytes(newer[:4096]) + bytes(len(sample) - 4096)) is None, "damaged: no record"
     covered = newer[40:48] + newer[:60] + newer[64 : 64 + 24]
     newer[60:64] = journal_reader.crc32c(bytes(covered)).to_bytes(4, "little")
     with pytest.raises(journal_reader.NewerFormatError):
         journal_reader.read_journal([ROSTER, bytes(newer)])
+
+
+def test_of_two_closing_records_the_copys_counts() -> None:
+    everything = vector("journal-copied.gz")
+    roster, rest = everything[: 2 << 20], everything[2 << 20 :]
+    segments = [rest[at : at + (1 << 20)] for at in range(0, len(rest), 1 << 20)]
+    journal = journal_reader.read_journal([roster, *segments])
+    assert [journal.data_set(closing) for closing in journal.instances] == [
+        made(BLOCK + 10 * number) for number in range(1, 7)
+    ]
+    copied = [closing for closing in journal.instances if closing.copies]
+    assert copied
+    assert {closing.receive_id for closing in journal.replaced} <= {closing.receive_id for closing in copied}
+    assert any(closing.verdict == 1 for closing in journal.replaced), "what it replaces is still there"
+
+
+@pytest.mark.parametrize("name", ["journal-sample-v2", "journal-sample"])
+def test_journals_from_before_there_were_copies_are_read(name: str) -> None:
+    journal = journal_reader.read_journal([vector(f"{name}.roster.gz"), vector(f"{name}.segment.gz")])
+    assert [closing.length for closing in journal.instances] == [0, 5001, BLOCK + 100]
