@@ -8,6 +8,7 @@ mod error;
 mod flush;
 mod index;
 mod node;
+mod recovery;
 mod refusal;
 mod source;
 mod tables;
@@ -34,9 +35,9 @@ mod _core {
     #[pymodule_export]
     use super::index::{KnownInstance, decode_block, locator_hash, restrict_block};
     #[pymodule_export]
-    use super::node::{
-        Comparison, Damaged, Difference, Node, Recovery, Refused, Room, StudyOpening, Wake,
-    };
+    use super::node::{Comparison, Difference, Node, Refused, Room, StudyOpening, Wake};
+    #[pymodule_export]
+    use super::recovery::{Damaged, Recovery};
     #[pymodule_export]
     use super::refusal::{RefusalEntry, keyword_of, refusal_comment, refusals};
     #[pymodule_export]

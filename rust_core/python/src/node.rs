@@ -21,33 +21,9 @@ use pyo3::types::PyBytes;
 use super::error;
 use super::flush::Flush;
 use super::index::{known_in, known_in_volume};
+use super::recovery::{Recovery, describe};
 use super::source::InstanceSource;
 use super::volume::{self, Assembly};
-
-/// See the stub.
-#[pyclass(frozen, get_all, module = "gateway._core")]
-pub struct Recovery {
-    instances: usize,
-    quarantined: usize,
-    damaged: Vec<Py<Damaged>>,
-    epochs: Vec<u32>,
-    vaults: Vec<Py<PyBytes>>,
-    unwritten_bytes: u64,
-    segments: u32,
-    epoch_highest: u32,
-    seconds: f64,
-}
-
-/// See the stub.
-#[pyclass(frozen, get_all, module = "gateway._core")]
-pub struct Damaged {
-    epoch: u32,
-    position: u64,
-    why: String,
-    vault: Py<PyBytes>,
-    study: String,
-    sop_instance: String,
-}
 
 /// See the stub.
 #[pyclass(frozen, get_all, module = "gateway._core")]
@@ -449,42 +425,6 @@ fn start(
     }
     let intake = Intake::start(journal, table, settings).map_err(error::journal)?;
     Ok((intake, recovery))
-}
-
-fn describe(
-    py: Python<'_>,
-    intake: &Intake,
-    found: &journal::Recovery,
-    seconds: f64,
-) -> PyResult<Recovery> {
-    let held_apart = |(_, verdict): &&(ReceiveId, Verdict)| *verdict == Verdict::Quarantined;
-    let quarantined = found.instances.iter().filter(held_apart).count();
-    let damaged = found.damaged.iter().map(|damaged| damage(py, damaged));
-    let vaults = intake.vaults_recovered.iter().map(|vault| PyBytes::new(py, &vault.0).unbind());
-    Ok(Recovery {
-        instances: found.instances.len() - quarantined,
-        quarantined,
-        damaged: damaged.collect::<PyResult<_>>()?,
-        epochs: intake.journal.epochs(),
-        vaults: vaults.collect(),
-        unwritten_bytes: found.torn_bytes,
-        segments: found.segments,
-        epoch_highest: found.epoch_highest,
-        seconds,
-    })
-}
-
-fn damage(py: Python<'_>, found: &journal::Damaged) -> PyResult<Py<Damaged>> {
-    let (id, place, said) = (found.receive_id, found.place, &found.particulars);
-    let damaged = Damaged {
-        epoch: id.epoch,
-        position: id.position,
-        why: format!("segment {} has no whole record at {}", place.segment, place.offset),
-        vault: PyBytes::new(py, &said.vault.0).unbind(),
-        study: said.identity.study.to_string(),
-        sop_instance: said.identity.sop_instance.to_string(),
-    };
-    Py::new(py, damaged)
 }
 
 fn cores() -> usize {
