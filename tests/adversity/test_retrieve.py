@@ -164,7 +164,7 @@ def _faulty(**changed: int) -> bytes:
     ],
     ids=["announces-a-data-set", "without-status", "to-nothing", "to-nothing-with-a-data-set"],
 )
-def test_u37_a_response_that_is_malformed_or_answers_nothing_is_aborted_never_answered(
+def test_u40_a_response_that_is_malformed_or_answers_nothing_is_aborted_never_answered(
     hostile: HostilePeer, victim: GatewayProcess, study: list[Instance], asked: bool,
     changed: dict[str, int], code: str,
 ):  # fmt: skip

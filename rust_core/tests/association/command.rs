@@ -197,7 +197,7 @@ fn a_command_without_field_id_or_data_set_type_cannot_be_answered() {
 }
 
 #[test]
-fn u37_a_fault_in_a_response_or_a_cancel_is_never_one_that_is_answered() {
+fn u40_a_fault_in_a_response_or_a_cancel_is_never_one_that_is_answered() {
     let answered = |command_field: u16| {
         CommandSetBuilder::new()
             .us(tag::COMMAND_FIELD, command_field)
