@@ -59,6 +59,22 @@ pub const COPY_LIVE_SHARE_MAX: f64 = 0.5;
 pub const COPY_AGE_SHARE: u32 = 4;
 /// Segments that are emptied in one round.
 pub const COPY_SEGMENTS_AT_ONCE: usize = 4;
+/// How long a segment of the journal is free before it is overwritten, seconds, unless set otherwise.
+pub const OVERWRITE_AFTER_SECONDS: u64 = 24 * 60 * 60;
+/// Bytes of free segments that are overwritten in one round of housekeeping.
+pub const OVERWRITE_BYTES_A_ROUND: u64 = 1 << 20;
+/// Fill of the journal from which reading is held back.
+pub const PACE_FILL_FROM: f64 = 0.6;
+/// Fill at which reading has come down to the floor: there new instances are refused.
+pub const PACE_FILL_TO: f64 = 0.9;
+/// What is read where holding back begins, as a multiple of the room that comes back.
+pub const PACE_GAIN_MAX: f64 = 2.0;
+/// Time over which the rate of room coming back is smoothed, seconds.
+pub const PACE_SMOOTHING_SECONDS: f64 = 10.0;
+/// Time over which what is left of the room is spent beside that, seconds.
+pub const PACE_SPENDING_SECONDS: f64 = 120.0;
+/// What is always read, by all associations together.
+pub const PACE_FLOOR_BYTES_PER_SECOND: f64 = 1_048_576.0;
 /// Error Comment (0000,0902), characters (VR LO).
 pub const ERROR_COMMENT_LENGTH_MAX: usize = 64;
 
@@ -67,6 +83,7 @@ const _: () = assert!(COMMAND_SET_LENGTH_MAX < ASSOCIATE_LENGTH_MAX);
 const _: () = assert!(REFERENCES_MAX * (8 + 8 + 64 + 8 + 64 + 10 + 16) < REFERENCES_LENGTH_MAX);
 const _: () = assert!(REFERENCES_LENGTH_MAX + REFERENCES_SHORT_MAX <= REFERENCES_TOTAL_MAX);
 const _: () = assert!(CAPTURED_VALUE_MAX < CAPTURED_TOTAL_MAX);
+const _: () = assert!(PACE_FILL_FROM < PACE_FILL_TO && COPY_FILL_LEAST < PACE_FILL_FROM);
 const _: () = assert!(
     (INSTANCE_LENGTH_MAX / (BLOCK_LENGTH as u64 - 64) + 1) * 24 < CLOSING_RECORD_LENGTH_MAX as u64
 );

@@ -48,7 +48,7 @@ fn insist<T>(
 
 fn tend(journal: &Journal, all: &mut Option<Tended>) {
     if let Some(all) = all {
-        let tended = journal.tend();
+        let tended = journal.tend(0);
         all.copied_instances += tended.copied_instances;
         all.copied_bytes += tended.copied_bytes;
         all.damaged.extend(tended.damaged);
@@ -112,7 +112,7 @@ fn while_there_is_room_nothing_is_copied() {
     let (journal, _) = open(&medium(), 1).unwrap();
     keep(&journal, 1, 100).unwrap();
     abort(&journal, 30).unwrap();
-    assert_eq!(journal.tend(), Tended::default());
+    assert_eq!(journal.tend(0), Tended::default());
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn what_is_forgotten_while_it_is_copied_leaves_no_room_taken() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !ended.load(Ordering::SeqCst) {
-                journal.tend();
+                journal.tend(0);
             }
         });
         let mut kept = Vec::new();

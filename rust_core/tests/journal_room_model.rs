@@ -54,6 +54,7 @@ struct Model {
     discarded: BTreeSet<ReceiveId>,
     readers: Vec<(InstanceReader, u64, usize)>,
     tended: Tended,
+    days: i64,
     seed: u64,
 }
 
@@ -70,6 +71,7 @@ impl Model {
             discarded: BTreeSet::new(),
             readers: Vec::new(),
             tended: Tended::default(),
+            days: 0,
             seed,
         };
         model.start().unwrap();
@@ -177,7 +179,9 @@ impl Model {
                 }
             }
             Step::Tend => {
-                let tended = journal.tend();
+                // A day goes by between two looks: whatever is free is overwritten soon.
+                self.days += 1;
+                let tended = journal.tend(self.days * 86_400_000_000);
                 assert_eq!(tended.damaged, []);
                 self.tended.copied_instances += tended.copied_instances;
                 self.tended.overwritten_bytes += tended.overwritten_bytes;
@@ -255,7 +259,7 @@ proptest! {
 /// The model is worth nothing if it never gets there.
 #[test]
 fn the_model_copies_forward_under_power_cuts() {
-    let mut copied = 0;
+    let (mut copied, mut overwritten) = (0, 0);
     for seed in 0..6 {
         let mut steps = Vec::new();
         for n in 0..150_usize {
@@ -267,8 +271,11 @@ fn the_model_copies_forward_under_power_cuts() {
             steps.push(Step::Tend);
         }
         let cuts: Vec<u64> = (0..8).map(|n| 150 + 37 * n + seed).collect();
-        copied += run(WriteMode::Direct, seed, &steps, &cuts).copied_instances;
-        copied += run(WriteMode::Buffered, seed, &steps, &cuts).copied_instances;
+        for mode in [WriteMode::Direct, WriteMode::Buffered] {
+            let tended = run(mode, seed, &steps, &cuts);
+            copied += tended.copied_instances;
+            overwritten += tended.overwritten_bytes;
+        }
     }
-    assert!(copied > 50, "{copied}");
+    assert!(copied > 50 && overwritten > SEGMENT, "{copied} {overwritten}");
 }

@@ -2,8 +2,10 @@
 
 use super::error::JournalError;
 use super::record::FIRST_RECORD_OFFSET;
-use crate::instance::NodeId;
-use crate::limits::{BLOCK_LENGTH, JOURNAL_ALIGNMENT, JOURNAL_SEGMENTS_MAX};
+use crate::instance::{Microseconds, NodeId};
+use crate::limits::{
+    BLOCK_LENGTH, JOURNAL_ALIGNMENT, JOURNAL_SEGMENTS_MAX, OVERWRITE_AFTER_SECONDS,
+};
 
 /// Settings of a journal.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub struct JournalConfig {
     pub reserve_segments: u32,
     /// Share of the capacity from which new instances are refused.
     pub fill_max: f64,
+    /// How long a segment is free before it is overwritten, seconds.
+    pub overwrite_after_seconds: u64,
 }
 
 impl JournalConfig {
@@ -38,7 +42,13 @@ impl JournalConfig {
             block_pool_bytes: 64 << 20,
             reserve_segments: 2,
             fill_max: 0.9,
+            overwrite_after_seconds: OVERWRITE_AFTER_SECONDS,
         }
+    }
+
+    /// The same, as a clock counts.
+    pub(super) fn overwrite_after(&self) -> Microseconds {
+        i64::try_from(self.overwrite_after_seconds.saturating_mul(1_000_000)).unwrap_or(i64::MAX)
     }
 
     /// Length of a segment and number of segments.

@@ -91,7 +91,18 @@ impl State {
     /// The lowest lsn that is not known durable.
     pub(super) fn durable_through(&self) -> u64 {
         let head = self.head.map_or(0, |head| head.place().lsn());
-        self.outstanding.first_key_value().map_or(head, |(lsn, _)| *lsn)
+        // What is held ahead of the head says nothing of what lies between.
+        self.outstanding.first_key_value().map_or(head, |(lsn, _)| head.min(*lsn))
+    }
+
+    /// A place outside the head that is about to be written.
+    pub(super) fn hold(&mut self, place: Place) {
+        self.outstanding.insert(place.lsn(), place.segment);
+    }
+
+    /// It was written, durably.
+    pub(super) fn let_go(&mut self, place: Place) {
+        self.outstanding.remove(&place.lsn());
     }
 
     /// What can still become the head.
@@ -107,7 +118,8 @@ impl State {
         let end = head.offset;
         let lsn = place.lsn();
         // Before the region counts as outstanding itself: it is not below itself.
-        let durable_through = self.outstanding.first_key_value().map_or(lsn, |(first, _)| *first);
+        let outstanding = self.outstanding.first_key_value();
+        let durable_through = outstanding.map_or(lsn, |(first, _)| lsn.min(*first));
         self.outstanding.insert(lsn, place.segment);
         self.table.write_begins(place.segment, end);
         Some(Region { place, nonce, durable_through, length, records })

@@ -20,6 +20,7 @@ mod log;
 pub mod medium;
 pub mod memory_medium;
 mod open;
+mod overwriting;
 mod preparer;
 pub mod reader;
 pub mod record;

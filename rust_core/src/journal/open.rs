@@ -15,6 +15,7 @@ use super::error::JournalError;
 use super::index::Index;
 use super::log::Log;
 use super::medium::{Medium, MediumReport, WriteMode};
+use super::overwriting::Overwriter;
 use super::preparer::{Nonces, Preparer};
 use super::reader::{self, Entries, InstanceReader, Kept};
 use super::recovery::{Recovery, recover};
@@ -23,7 +24,7 @@ use super::segments::{Room, SegmentTable};
 use super::selection::Readings;
 use super::upload::{Close, Done, Tail, Turn, UploadState};
 use super::writer::{Job, Writers};
-use crate::instance::{NodeId, Particulars, ReceiveId, Verdict};
+use crate::instance::{Microseconds, NodeId, Particulars, ReceiveId, Verdict};
 use crate::limits::JOURNAL_ALIGNMENT;
 
 /// Whether the journal takes instances.
@@ -46,7 +47,7 @@ pub struct Journal {
     next_upload: AtomicU64,
     closed: AtomicBool,
     threads: Mutex<Threads>,
-    copier: Mutex<Copier>,
+    house: Mutex<(Copier, Overwriter)>,
 }
 
 #[derive(Clone)]
@@ -113,7 +114,10 @@ impl Journal {
         };
         let threads = parts.start(preparer, &config)?;
         let Parts { log, index, committer, .. } = parts.clone();
-        let copier = Copier::new(log, index, committer, config.node);
+        // Nobody knows since when what is free at start is free: it is overwritten now.
+        log.state().table.note_free(Microseconds::MIN);
+        let overwriter = Overwriter::new(log.clone(), config.node, config.overwrite_after());
+        let house = (Copier::new(log, index, committer, config.node), overwriter);
         let journal = Self {
             parts,
             node: config.node,
@@ -121,7 +125,7 @@ impl Journal {
             next_upload: AtomicU64::new(1),
             closed: AtomicBool::new(false),
             threads: Mutex::new(threads),
-            copier: Mutex::new(copier),
+            house: Mutex::new(house),
         };
         Ok((journal, recovered.recovery))
     }
@@ -225,12 +229,15 @@ impl Journal {
     }
 
     /// Keeps house: when room is short, copies forward what lives in segments that are old and mostly
-    /// dead. Blocks, and does a bounded amount: to be called every second or so, by one thread.
-    pub fn tend(&self) -> Tended {
+    /// dead; when it is not, overwrites what is free for long. Blocks, and does a bounded amount: to be called every second or so, by one thread, with a
+    /// time that never goes back.
+    pub fn tend(&self, now: Microseconds) -> Tended {
         let mut tended = Tended::default();
-        let mut copier = self.copier.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut house = self.house.lock().unwrap_or_else(PoisonError::into_inner);
+        let (copier, overwriter) = &mut *house;
         // No room to copy to, or nothing more is written: the next round sees.
         copier.run(&mut tended).ok();
+        tended.overwritten_bytes = overwriter.run(now).unwrap_or(0);
         tended
     }
 

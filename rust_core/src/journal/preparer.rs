@@ -138,7 +138,7 @@ impl Preparer {
             };
             (header, slot)
         };
-        let record = self.header_record(&header);
+        let record = header_record(&self.log, self.node, &header);
         let offset = u64::from(header.place.offset);
         let written = self.log.medium.write(segment, offset, &[&record], true);
         if let Err(error) = written {
@@ -171,17 +171,6 @@ impl Preparer {
         Ok(())
     }
 
-    fn header_record(&self, header: &Header) -> AlignedBuffer {
-        let length = u64::from(self.log.state().table.segment_length);
-        let mut payload = [0; SEGMENT_PAYLOAD_LENGTH];
-        payload[..16].copy_from_slice(&self.node.0);
-        payload[16..].copy_from_slice(&length.to_le_bytes());
-        let mut record = AlignedBuffer::new(JOURNAL_ALIGNMENT);
-        record[..RECORD_HEADER_LENGTH].copy_from_slice(&header.encode(&payload));
-        record[RECORD_HEADER_LENGTH..][..SEGMENT_PAYLOAD_LENGTH].copy_from_slice(&payload);
-        record
-    }
-
     fn opened(&self, header: &Header, slot: u32) {
         let Place { segment, generation, .. } = header.place;
         let mut state = self.log.state();
@@ -194,6 +183,18 @@ impl Preparer {
         drop(state);
         self.log.notify();
     }
+}
+
+/// A segment header, as it is written.
+pub(super) fn header_record(log: &Log, node: NodeId, header: &Header) -> AlignedBuffer {
+    let length = u64::from(log.state().table.segment_length);
+    let mut payload = [0; SEGMENT_PAYLOAD_LENGTH];
+    payload[..16].copy_from_slice(&node.0);
+    payload[16..].copy_from_slice(&length.to_le_bytes());
+    let mut record = AlignedBuffer::new(JOURNAL_ALIGNMENT);
+    record[..RECORD_HEADER_LENGTH].copy_from_slice(&header.encode(&payload));
+    record[RECORD_HEADER_LENGTH..][..SEGMENT_PAYLOAD_LENGTH].copy_from_slice(&payload);
+    record
 }
 
 /// What there is to do: the next generation first, then a segment in stock.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::error::JournalError;
 use super::record::{FIRST_RECORD_OFFSET, Generation, Place};
 use super::roster::Enrolled;
+use crate::instance::Microseconds;
 
 /// What a segment is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(super) enum Use {
     Head,
     /// Full; waits until nothing in it lives.
     Used,
+    /// Was free, and is being overwritten with zeros.
+    Overwritten,
 }
 
 /// One segment.
@@ -30,6 +33,10 @@ pub(super) struct Segment {
     pub(super) slot: Option<u32>,
     /// End of the written part, bytes.
     pub(super) written: u32,
+    /// Since when it is free, once that was noted.
+    free_since: Option<Microseconds>,
+    /// Nothing but zeros lies behind its header and end record.
+    clean: bool,
     live_records: u32,
     live_bytes: u64,
     pins: u32,
@@ -44,6 +51,8 @@ impl Segment {
             nonce: 0,
             slot: None,
             written: FIRST_RECORD_OFFSET,
+            free_since: None,
+            clean: true,
             live_records: 0,
             live_bytes: 0,
             pins: 0,
@@ -54,13 +63,16 @@ impl Segment {
     /// A segment that holds a generation, with nothing entered as live yet.
     pub(super) fn holding(state: Use, generation: Generation, slot: u32, written: u32) -> Self {
         let Generation { generation, nonce, .. } = generation;
-        Self { state, generation, nonce, slot: Some(slot), written, ..Self::fresh() }
+        Self { state, generation, nonce, slot: Some(slot), written, clean: false, ..Self::fresh() }
     }
 
     fn is_reusable(&self) -> bool {
         self.state == Use::Used && self.live_records == 0 && self.pins == 0 && self.in_flight == 0
     }
 }
+
+/// Segments that can be written are left so many of, whatever they hold.
+const FREE_LEFT: u32 = 4;
 
 /// How full the journal is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,6 +87,8 @@ pub struct Room {
     pub free_segments: u32,
     /// Share of the capacity that cannot be written, 0 to 1.
     pub fill: f64,
+    /// All that could be written again since the start, bytes.
+    pub freed_bytes: u64,
 }
 
 /// All segments.
@@ -86,6 +100,8 @@ pub(super) struct SegmentTable {
     free: VecDeque<u32>,
     /// Ids that may still be made.
     unmade: VecDeque<u32>,
+    /// Bytes of segments that became free.
+    freed_bytes: u64,
     /// One is being made.
     making: bool,
     /// Why the medium would not make another one; tried again later.
@@ -96,7 +112,15 @@ impl SegmentTable {
     pub(super) fn new(segment_length: u32, count: u32) -> Self {
         let unmade = (1..=count).collect();
         let (segments, free) = (BTreeMap::new(), VecDeque::new());
-        Self { segment_length, segments, free, unmade, making: false, making_refused: None }
+        Self {
+            segment_length,
+            segments,
+            free,
+            unmade,
+            freed_bytes: 0,
+            making: false,
+            making_refused: None,
+        }
     }
 
     /// Enters an existing segment (recovery, or just made); `Used` ones are freed by `settle`.
@@ -219,6 +243,44 @@ impl SegmentTable {
         if let Some(segment) = self.segments.get_mut(&id).filter(|found| found.is_reusable()) {
             segment.state = Use::Free;
             self.free.push_back(id);
+            self.freed_bytes += u64::from(self.segment_length);
+        }
+    }
+
+    /// Notes since when segments are free, of those of which it is not known yet.
+    pub(super) fn note_free(&mut self, now: Microseconds) {
+        for id in &self.free {
+            if let Some(segment) = self.segments.get_mut(id) {
+                segment.free_since.get_or_insert(now);
+            }
+        }
+    }
+
+    /// Takes a segment out that is free since then at the latest, and not clean; only while others
+    /// are left.
+    pub(super) fn take_stale(&mut self, before: Microseconds) -> Option<u32> {
+        let stale = |id: &u32| {
+            let found = self.segments.get(id).filter(|found| !found.clean);
+            found.and_then(|found| found.free_since).is_some_and(|since| since <= before)
+        };
+        let at = self.free.iter().position(stale).filter(|_| self.writable() > FREE_LEFT)?;
+        let id = self.free.remove(at)?;
+        self.set_state(id, Use::Overwritten);
+        Some(id)
+    }
+
+    /// It holds that generation now.
+    pub(super) fn reopened(&mut self, of: Generation, slot: u32) {
+        if let Some(segment) = self.segments.get_mut(&of.segment) {
+            *segment = Segment::holding(Use::Overwritten, of, slot, FIRST_RECORD_OFFSET);
+        }
+    }
+
+    /// It is free again.
+    pub(super) fn overwritten(&mut self, id: u32, clean: bool) {
+        if let Some(segment) = self.segments.get_mut(&id) {
+            (segment.state, segment.clean, segment.free_since) = (Use::Free, clean, None);
+            self.free.push_back(id);
         }
     }
 
@@ -259,6 +321,7 @@ impl SegmentTable {
         let writable = length * u64::from(self.writable()) + rest;
         let fill = 1.0 - writable as f64 / capacity.max(1) as f64;
         let dead_bytes = written.saturating_sub(live_bytes);
-        Room { capacity, live_bytes, dead_bytes, free_segments: self.writable(), fill }
+        let (free_segments, freed_bytes) = (self.writable(), self.freed_bytes);
+        Room { capacity, live_bytes, dead_bytes, free_segments, fill, freed_bytes }
     }
 }
