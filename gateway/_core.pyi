@@ -9,7 +9,7 @@ Errors are classes of `gateway.errors`.
 from collections.abc import Callable, Sequence
 from typing import final
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer  # noqa: UP035 - in collections.abc from Python 3.12 on
 
 __all__ = [
     "IMPLEMENTATION_CLASS_UID",

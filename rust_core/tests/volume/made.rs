@@ -24,12 +24,22 @@ pub struct Recipe {
     pub seed: u64,
     /// Bytes of pixels.
     pub pixels: usize,
+    /// Whether they are few different bytes.
+    pub plain: bool,
     pub verdict: Verdict,
 }
 
 pub fn recipe(series: u32, number: i32, seed: u64, pixels: usize) -> Recipe {
     let series_number = Some(series as i32);
-    Recipe { series, series_number, number: Some(number), seed, pixels, verdict: Verdict::Kept }
+    Recipe {
+        series,
+        series_number,
+        number: Some(number),
+        seed,
+        pixels,
+        plain: false,
+        verdict: Verdict::Kept,
+    }
 }
 
 fn put(out: &mut Vec<u8>, tag: u32, vr: &[u8; 2], value: &[u8]) {
@@ -71,7 +81,9 @@ pub fn data_set(recipe: &Recipe) -> Vec<u8> {
     if let Some(number) = recipe.number {
         put(&mut out, 0x0020_0013, b"IS", number.to_string().as_bytes());
     }
-    put(&mut out, 0x7FE0_0010, b"OW", &bytes_of(recipe.seed, recipe.pixels));
+    let plain = || (0..recipe.pixels).map(|at| (at >> 12) as u8).collect();
+    let pixels = if recipe.plain { plain() } else { bytes_of(recipe.seed, recipe.pixels) };
+    put(&mut out, 0x7FE0_0010, b"OW", &pixels);
     out
 }
 

@@ -5,6 +5,7 @@
 #[path = "../journal_support/mod.rs"]
 mod journal_support;
 mod made;
+mod sample;
 
 use std::io::Read;
 
@@ -265,6 +266,7 @@ fn recipes() -> impl Strategy<Value = Vec<Recipe>> {
                 number: has_number.then_some(number),
                 seed: 0,
                 pixels,
+                plain: false,
                 verdict: Verdict::Kept,
             };
             pixels[usize::from(size)].clone().prop_map(recipe)
