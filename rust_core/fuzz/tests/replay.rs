@@ -92,5 +92,6 @@ replays!(
     journal,
     part10,
     pdu,
-    user_information
+    user_information,
+    volume
 );

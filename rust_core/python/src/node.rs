@@ -168,7 +168,10 @@ impl Node {
     }
 
     #[expect(clippy::too_many_arguments, reason = "all that is known of a study")]
-    #[pyo3(signature = (vault, study, blocks, equivalents, disputed, preferred, damaged, *, volumes=Vec::new()))]
+    #[pyo3(
+        signature = (vault, study, blocks, equivalents, disputed, preferred, damaged, *, volumes=Vec::new()),
+        text_signature = "($self, vault, study, blocks, equivalents, disputed, preferred, damaged, *, volumes=())"
+    )]
     fn study_opened(
         &self,
         py: Python<'_>,
@@ -200,7 +203,10 @@ impl Node {
         })
     }
 
-    #[pyo3(signature = (*, volume, vault, study, planned_at, instances, quarantined=false, supersedes=Vec::new()))]
+    #[pyo3(
+        signature = (*, volume, vault, study, planned_at, instances, quarantined=false, supersedes=Vec::new()),
+        text_signature = "($self, *, volume, vault, study, planned_at, instances, quarantined=False, supersedes=())"
+    )]
     #[expect(clippy::too_many_arguments, reason = "named in Python")]
     fn assemble(
         &self,

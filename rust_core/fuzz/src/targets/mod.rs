@@ -12,6 +12,7 @@ mod made;
 mod part10;
 mod pdu;
 mod user_information;
+mod volume;
 
 use crate::meter::{Allowance, measured};
 
@@ -47,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "part10", check: part10::check, seeds: part10::seeds, allowance: allowance(16 << 10, 16, 16), mutations: 40_000 },
     Target { name: "pdu", check: pdu::check, seeds: pdu::seeds, allowance: allowance(16 << 10, 64, 256), mutations: 30_000 },
     Target { name: "user_information", check: user_information::check, seeds: user_information::seeds, allowance: allowance(16 << 10, 64, 256), mutations: 40_000 },
+    Target { name: "volume", check: volume::check, seeds: volume::seeds, allowance: allowance(2 << 20, 64, 1024), mutations: 40_000 },
 ];
 
 /// Runs a target and holds what it allocated against its allowance.
