@@ -312,6 +312,9 @@ class Association:
     ) -> bytes:
         """A response as ready PDUs. `sub_operations` = (remaining or None, completed, failed, warning)."""
 
+    def abstract_syntax(self, context_id: int) -> str | None:
+        """Of an accepted context."""
+
     def roles(self, context_id: int) -> tuple[bool, bool] | None:
         """Which roles are ours on an accepted context: (SCU, SCP)."""
 

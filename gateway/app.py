@@ -20,6 +20,9 @@ from gateway.access.find import Finder
 from gateway.catalogue import Address, Catalogue
 from gateway.catalogue.embedded import EmbeddedServer
 from gateway.catalogue.migrator import Migration, migrate, outstanding
+from gateway.custody.commitment import Resolver
+from gateway.dispatch.event_report import EventReports
+from gateway.dispatch.outbox import Outbox
 from gateway.errors import CatalogueSchemaError, GatewayError
 from gateway.ingest.admission import DEMO_VAULT, Gate
 from gateway.ingest.arbitration import matches
@@ -31,16 +34,20 @@ from gateway.ingest.rescue import Rescuer
 from gateway.journal import Journal
 from gateway.listeners import SOCKET_NAME
 from gateway.listeners.callers import Callers, Existing
+from gateway.listeners.commitment import CommitmentService
+from gateway.listeners.commitments import CommitmentRoutes
 from gateway.listeners.dicom import DicomListener
 from gateway.listeners.health import HealthListener
 from gateway.listeners.operator import OperatorListener
 from gateway.listeners.retrieve import GetService
 from gateway.listeners.status import Node
+from gateway.model.batch import Flush
 from gateway.profiles import CoreTables, Profile
 from gateway.profiles import load as load_profile
 from gateway.settings import Settings
 from gateway.telemetry import Metrics, watch_loop
 from gateway.transport.acceptor import OPENING_MAX
+from gateway.transport.association import Association
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +89,7 @@ class Gateway:
         self._on_ready = on_ready
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
         self._metrics = Metrics()
+        self._listener: DicomListener | None = None
 
     async def run(self) -> None:
         """Starts, serves until SIGTERM or SIGINT, drains, stops. Raises `GatewayError` if it cannot start."""
@@ -143,16 +151,29 @@ class Gateway:
     ) -> None:
         rescuer = Rescuer(journal, catalogue)
         damage = DamageReports(journal, catalogue, on_told=rescuer.kick)
-        dicom = await self._dicom(catalogue, journal, profile, damage)
+        resolver, outbox = await self._commitment(catalogue, journal, profile)
+        dicom = self._listener = await self._dicom(catalogue, journal, profile, damage, resolver)
+
+        def kept(flush: Flush) -> None:
+            rescuer.landed()
+            resolver.landed({batch.vault for batch in flush.batches})
+
         comparer, discarder = Comparer(journal, catalogue), Discarder(journal, catalogue)
         pipeline = Pipeline(
             journal, catalogue, dicom.line, await recover(journal, catalogue), on_quarantined=comparer.kick,
-            on_landed=self._count_landed, on_kept=lambda flush: rescuer.landed(),
+            on_landed=self._count_landed, on_kept=kept,
         )  # fmt: skip
         dicom.before_writing(pipeline.drain)
         await discarder.pay_all()
         health = await self._open_http(
-            stack, catalogue, journal, dicom, pipeline=pipeline, profile=profile, discarder=discarder
+            stack,
+            catalogue,
+            journal,
+            dicom,
+            pipeline=pipeline,
+            profile=profile,
+            discarder=discarder,
+            outbox=outbox,
         )
         await dicom.open()
         async with asyncio.TaskGroup() as tasks:
@@ -163,6 +184,8 @@ class Gateway:
                 tasks.create_task(discarder.run(), name="discarder"),
                 tasks.create_task(damage.run(), name="damage"),
                 tasks.create_task(rescuer.run(), name="rescuer"),
+                tasks.create_task(resolver.run(), name="commitment"),
+                tasks.create_task(outbox.run(), name="outbox"),
                 tasks.create_task(watch_loop(self._metrics), name="loop-lag"),
             ]
             if embedded is not None:
@@ -175,8 +198,30 @@ class Gateway:
                 task.cancel()
         log.info("stopped")
 
+    async def _commitment(
+        self, catalogue: Catalogue, journal: Journal, profile: Profile
+    ) -> tuple[Resolver, Outbox]:
+        reports = EventReports(
+            catalogue.grants.entity, self._association,
+            node=journal.identifier, epoch=journal.epoch,
+        )  # fmt: skip
+        outbox = Outbox(catalogue.deliveries, reports.bring, journal.identifier, self._metrics)
+        resolver = Resolver(
+            catalogue, journal.identifier, await catalogue.nodes.locator_key(), self._metrics,
+            is_taken=profile.acceptance.storage.__contains__, on_resolved=outbox.kick,
+        )  # fmt: skip
+        return resolver, outbox
+
+    def _association(self, number: int) -> Association | None:
+        return None if self._listener is None else self._listener.line(number)
+
     async def _dicom(
-        self, catalogue: Catalogue, journal: Journal, profile: Profile, damage: DamageReports
+        self,
+        catalogue: Catalogue,
+        journal: Journal,
+        profile: Profile,
+        damage: DamageReports,
+        resolver: Resolver,
     ) -> DicomListener:
         settings = self._settings
         gate = Gate(
@@ -193,6 +238,14 @@ class Gateway:
             gate=gate,
             journal=journal,
             get_service=get_service,
+            commitment_service=CommitmentService(
+                catalogue.commitments,
+                node=journal.identifier,
+                epoch=journal.epoch,
+                parking_seconds=settings.commitment.parking_seconds,
+                metrics=self._metrics,
+                on_asked=resolver.asked,
+            ),
             metrics=self._metrics,
         )
 
@@ -206,6 +259,7 @@ class Gateway:
         pipeline: Pipeline,
         profile: Profile,
         discarder: Discarder,
+        outbox: Outbox,
     ) -> HealthListener:
         settings = self._settings
         node = Node(
@@ -218,8 +272,9 @@ class Gateway:
         health = HealthListener(settings.http, node, journal, self._metrics)
         callers = Callers(catalogue, _existing(settings, profile))
         operator = OperatorListener(
-            settings.data, journal, catalogue, node, callers=callers, discarder=discarder
-        )
+            settings.data, journal, catalogue, node, callers=callers, discarder=discarder,
+            commitments=CommitmentRoutes(catalogue, on_retry=outbox.kick),
+        )  # fmt: skip
         for listener in (health, operator):
             stack.push_async_callback(listener.close)
             await listener.open()

@@ -78,9 +78,18 @@ class Metrics:
     retrieved: Counter = field(init=False)
     """Stop 10, retrieval: instances sent, by `service` and `outcome`."""
 
+    commitments_asked: Counter = field(init=False)
+    """Stop 9, storage commitment: requests kept, by `asked` (new, again, other_list)."""
+    commitments_resolved: Counter = field(init=False)
+    """Instances that got a result, by `result`: committed, or the failure reason."""
+    reports: Counter = field(init=False)
+    """Attempts to bring a report, by `outcome` (delivered, refused, unreachable, ...)."""
+
     refusals: TallyCounter[str] = field(default_factory=TallyCounter)
     """What the gateway refused, by code of the catalogue; the core counts its own beside."""
 
+    commitments_waiting: Gauge = field(init=False)
+    """Requests of this node that wait for their result."""
     associations_open: Gauge = field(init=False)
     journal_fill: Gauge = field(init=False)
     """Fill of the journal, 0 to 1."""
@@ -114,6 +123,10 @@ _METRICS: tuple[tuple[str, type[Counter] | type[Gauge], str, tuple[str, ...]], .
     ("contexts", Counter, "Presentation contexts answered by result.", ("result",)),
     ("catalogued", Counter, "Instances that landed in the catalogue.", ()),
     ("retrieved", Counter, "Instances sent back.", ("service", "outcome")),
+    ("commitments_asked", Counter, "Storage commitment requests kept.", ("asked",)),
+    ("commitments_resolved", Counter, "Instances of storage commitment requests by result.", ("result",)),
+    ("reports", Counter, "Attempts to bring a report of storage commitment.", ("outcome",)),
+    ("commitments_waiting", Gauge, "Storage commitment requests that wait for their result.", ()),
     ("associations_open", Gauge, "Associations open now.", ()),
     ("journal_fill", Gauge, "Fill of the journal, 0 to 1.", ()),
 )

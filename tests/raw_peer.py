@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Self
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+COMMITMENT, COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 VERIFICATION, STUDY_ROOT_GET = "1.2.840.10008.1.1", "1.2.840.10008.5.1.4.1.2.2.3"
 ASSOCIATE_AC, ASSOCIATE_RJ, P_DATA, RELEASE_RP, ABORT = 2, 3, 4, 6, 7
 
@@ -151,6 +152,35 @@ def c_echo_rq(message_id: int) -> bytes:
 def c_get_rq(message_id: int) -> bytes:
     return command_set(
         f0000_0002=STUDY_ROOT_GET, f0000_0100=0x10, f0000_0110=message_id, f0000_0700=0, f0000_0800=1
+    )
+
+
+def n_action_rq(
+    message_id: int,
+    *,
+    sop_class: str = COMMITMENT,
+    instance: str = COMMITMENT_INSTANCE,
+    action_type: int = 1,
+    data_set_type: int = 1,
+) -> bytes:
+    return command_set(
+        f0000_0003=sop_class,
+        f0000_0100=0x0130,
+        f0000_0110=message_id,
+        f0000_0800=data_set_type,
+        f0000_1001=instance,
+        f0000_1008=action_type,
+    )
+
+
+def n_event_report_rq(message_id: int) -> bytes:
+    return command_set(
+        f0000_0002=COMMITMENT,
+        f0000_0100=0x0100,
+        f0000_0110=message_id,
+        f0000_0800=0x0101,
+        f0000_1000=COMMITMENT_INSTANCE,
+        f0000_1002=1,
     )
 
 

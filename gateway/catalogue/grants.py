@@ -57,6 +57,10 @@ class Grants:
         async with self._database.connection() as connection:
             return tuple(entity_of(row) for row in await connection.fetch(queries("grants")["entities"]))
 
+    async def entity(self, title: str) -> ApplicationEntity | None:
+        """A known caller; None: nobody has recorded it."""
+        return next((one for one in await self.entities() if one.title == title), None)
+
     async def add(self, wanted: GrantWanted) -> Granted:
         """Grants a caller a vault, and changes what is recorded of the caller; safe to do twice.
 

@@ -8,7 +8,7 @@ import typer
 from gateway.cli.asking import ask
 from gateway.cli.speaking import Config, Data, Json, output, print_json, settings_of, table
 from gateway.cli.values import ae_title, words
-from gateway.model.association import Role
+from gateway.model.association import ReportMode, Role
 from gateway.model.refusal import Preset, Severity
 
 app = typer.Typer(no_args_is_help=True, help="Application entities and their grants.")
@@ -18,6 +18,10 @@ SHOWN = {
     "idle_seconds": "idle-seconds",
     "rule_preset": "preset",
     "rule_overrides": "rules",
+    "report_host": "report-host",
+    "report_port": "report-port",
+    "report_mode": "report-mode",
+    "parking_seconds": "parking-seconds",
 }
 """Recorded fields as the options call them, where they differ."""
 
@@ -32,6 +36,10 @@ class Reset(Enum):
     PREFER = "prefer"
     PRESET = "preset"
     RULES = "rules"
+    REPORT_HOST = "report-host"
+    REPORT_PORT = "report-port"
+    REPORT_MODE = "report-mode"
+    PARKING_SECONDS = "parking-seconds"
 
 
 Vault = Annotated[
@@ -61,6 +69,23 @@ Prefer = Annotated[
         parser=words, metavar="SYNTAX",
     ),
 ]  # fmt: skip
+ReportHost = Annotated[
+    str | None,
+    typer.Option(
+        help="Where it takes reports of storage commitment, name or address.", parser=words, metavar="HOST"
+    ),
+]
+ReportPort = Annotated[int | None, typer.Option(min=1, max=65_535, help="Port of that; default: 104.")]
+Mode = Annotated[
+    ReportMode | None,
+    typer.Option(
+        help="Association for reports: the one it asked on, a new one of ours, or the one and then the other."
+    ),
+]
+ParkingSeconds = Annotated[
+    float | None,
+    typer.Option(min=0, max=24 * 3600, help="How long its requests wait for what is not verified yet."),
+]
 
 
 @app.command()
@@ -75,6 +100,10 @@ def add(
     preset: Annotated[Preset | None, typer.Option(help="Content rules to begin with.")] = None,
     rule: Rules = None,
     prefer: Prefer = None,
+    report_host: ReportHost = None,
+    report_port: ReportPort = None,
+    report_mode: Mode = None,
+    parking_seconds: ParkingSeconds = None,
     reset: Annotated[
         list[Reset] | None, typer.Option(help="What goes back to its default; may be repeated.")
     ] = None,
@@ -87,12 +116,14 @@ def add(
     Options that are not given leave what is recorded as it is; --rule changes the rules that it names,
     --prefer the whole list. A caller has one vault for each called AE title at a time.
 
-    Example: kuva ae add CT_ROOM1 --vault "District hospital" --preset migration
+    Example: kuva ae add CT_ROOM1 --vault "District hospital" --preset migration --report-host 10.1.2.3
     """
     body = {
         "calling": calling, "called": called, "vault": vault, "description": description,
         "role": role and role.value, "idle_seconds": idle_seconds, "preset": preset and preset.value,
         "rules": dict(map(_severity, rule)) if rule else None, "prefer": prefer or None,
+        "report_host": report_host, "report_port": report_port,
+        "report_mode": report_mode and report_mode.value, "parking_seconds": parking_seconds,
         "reset": [one.value for one in reset] if reset else None,
     }  # fmt: skip
     granted = ask(settings_of(config, data).data, "/ae", body=body)

@@ -10,13 +10,14 @@ from aiohttp import web
 
 from gateway.catalogue import Catalogue
 from gateway.listeners.asked import RequestError, answer, body_of, text_of
-from gateway.model.association import RESETTABLE, EntityChange, Granted, GrantWanted, Role
+from gateway.model.association import RESETTABLE, EntityChange, Granted, GrantWanted, ReportMode, Role
 from gateway.model.identifiers import AeTitle, Uid, VaultId, parse_ae_title
 from gateway.model.refusal import Preset, Severity
 from gateway.profiles import Profile
 from gateway.settings import nearest
 
-IDLE_SECONDS_MAX = 24 * 3600.0
+SECONDS_MAX = 24 * 3600.0
+PORT_MAX = 65_535
 TEXT_LENGTH_MAX = 200
 """Characters of a description or a vault's name."""
 KNOWN_FIELDS = frozenset(
@@ -30,6 +31,10 @@ KNOWN_FIELDS = frozenset(
         "preset",
         "rules",
         "prefer",
+        "report_host",
+        "report_port",
+        "report_mode",
+        "parking_seconds",
         "reset",
     )
 )
@@ -39,9 +44,13 @@ RESETS = {
     "prefer": "transfer_syntax_preference",
     "preset": "rule_preset",
     "rules": "rule_overrides",
+    "report-host": "report_host",
+    "report-port": "report_port",
+    "report-mode": "report_mode",
+    "parking-seconds": "parking_seconds",
 }
 """What can go back to its default, as the command calls it -> as the record does."""
-assert set(RESETS.values()) <= RESETTABLE
+assert set(RESETS.values()) == RESETTABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,15 @@ def _change(given: dict[str, object], existing: Existing) -> EntityChange:
         transfer_syntax_preference=_syntaxes(given["prefer"], existing.profile)
         if "prefer" in given
         else None,
-        idle_seconds=_seconds(given["idle_seconds"]) if "idle_seconds" in given else None,
+        idle_seconds=_seconds(given["idle_seconds"], "idle seconds", 1) if "idle_seconds" in given else None,
+        report_host=_host(given["report_host"]) if "report_host" in given else None,
+        report_port=_port(given["report_port"]) if "report_port" in given else None,
+        report_mode=ReportMode(_one_of(given["report_mode"], _values(ReportMode), "report mode"))
+        if "report_mode" in given
+        else None,
+        parking_seconds=_seconds(given["parking_seconds"], "parking seconds", 0)
+        if "parking_seconds" in given
+        else None,
         rule_preset=_one_of(given["preset"], _values(Preset), "preset") if "preset" in given else None,
         rule_overrides=_rules(given.get("rules", {}), existing),
         reset=frozenset(
@@ -126,7 +143,7 @@ def _change(given: dict[str, object], existing: Existing) -> EntityChange:
     )
 
 
-def _values(kind: type[Role | Preset | Severity]) -> tuple[str, ...]:
+def _values(kind: type[Role | Preset | Severity | ReportMode]) -> tuple[str, ...]:
     return tuple(member.value for member in kind)
 
 
@@ -171,12 +188,26 @@ def _text(value: object, what: str, *, empty: bool = False) -> str:
     return value
 
 
-def _seconds(value: object) -> float:
+def _seconds(value: object, what: str, least: int) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise RequestError("idle seconds: a number is expected")
-    if not 1 <= value <= IDLE_SECONDS_MAX:
-        raise RequestError(f"idle seconds: 1 to {IDLE_SECONDS_MAX:,.0f}")
+        raise RequestError(f"{what}: a number is expected")
+    if not least <= value <= SECONDS_MAX:
+        raise RequestError(f"{what}: {least} to {SECONDS_MAX:,.0f}")
     return float(value)
+
+
+def _host(value: object) -> str:
+    """A name or an address; whether anybody is there shows when the first report is due."""
+    host = _text(value, "report host")
+    if not host.isascii() or any(character in " /@?#" for character in host):
+        raise RequestError("report host: a name or an address, without port")
+    return host
+
+
+def _port(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= PORT_MAX:
+        raise RequestError(f"report port: 1 to {PORT_MAX}")
+    return value
 
 
 def _rules(value: object, existing: Existing) -> dict[str, str]:

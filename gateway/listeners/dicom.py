@@ -10,6 +10,7 @@ import structlog
 from gateway.errors import AssociationAbortedError, GatewayError
 from gateway.ingest.admission import Admitted, Gate
 from gateway.journal import Journal
+from gateway.listeners.commitment import N_ACTION_RQ, N_EVENT_REPORT_RQ, CommitmentService
 from gateway.listeners.retrieve import C_GET_RQ, GetService
 from gateway.listeners.verification import C_ECHO_RQ, echo
 from gateway.model.refusal import Refusal
@@ -26,7 +27,7 @@ from gateway.transport.association import (
     ReleaseRequested,
     Timers,
 )
-from gateway.wire.dicom.negotiation import Answer, Result, negotiate
+from gateway.wire.dicom.negotiation import STORAGE_COMMITMENT, Answer, Result, negotiate
 from gateway.wire.dicom.refusals import (
     CATALOGUE,
     DEFECT,
@@ -74,10 +75,12 @@ class DicomListener:
         gate: Gate,
         journal: Journal,
         get_service: GetService,
+        commitment_service: CommitmentService,
         metrics: Metrics,
     ) -> None:
         self._settings, self._profile, self._gate = settings, profile, gate
         self._get_service, self._metrics = get_service, metrics
+        self._commitment_service = commitment_service
         timers = Timers(
             artim_seconds=settings.artim_seconds,
             idle_seconds=settings.idle_seconds,
@@ -291,12 +294,21 @@ class DicomListener:
         elif field == C_GET_RQ:
             syntax = syntaxes[command.context_id]
             await self._get_service.get(association, command, syntax, admitted.vaults)
+        elif field == N_ACTION_RQ and self._of_commitment(association, command):
+            syntax = syntaxes[command.context_id]
+            await self._commitment_service.action(association, command, syntax, admitted)
+        elif field == N_EVENT_REPORT_RQ and self._of_commitment(association, command):
+            await self._commitment_service.report(association, command)
         elif field == C_CANCEL_RQ:
             return  # what it names has ended already (PS3.7 9.3.2.3)
         elif field & 0x8000:
             association.abort(RESPONSE_UNASKED)
         else:
             await self._unrecognised(association, command)
+
+    @staticmethod
+    def _of_commitment(association: Association, command: CommandReceived) -> bool:
+        return association.engine.abstract_syntax(command.context_id) == STORAGE_COMMITMENT
 
     async def _unrecognised(self, association: Association, command: CommandReceived) -> None:
         refusal = OPERATION_UNRECOGNISED
@@ -310,7 +322,7 @@ class DicomListener:
                 command.context_id,
                 command.command_field | 0x8000,
                 command.message_id or 0,
-                command.sop_class,
+                command.sop_class or command.requested_sop_class,
                 refusal.status,
                 error_comment=comment_of(refusal),
             )

@@ -21,6 +21,7 @@ from gateway.listeners.asked import (
     text_of,
 )
 from gateway.listeners.callers import Callers
+from gateway.listeners.commitments import CommitmentRoutes
 from gateway.listeners.http import runner
 from gateway.listeners.status import Node
 from gateway.model.identifiers import VaultId
@@ -41,6 +42,7 @@ class OperatorListener:
         node: Node,
         *,
         callers: Callers,
+        commitments: CommitmentRoutes,
         discarder: Discarder,
     ) -> None:
         self._path = data / SOCKET_NAME
@@ -58,6 +60,7 @@ class OperatorListener:
                 web.get("/incidents/{id:[0-9]{1,18}}", self._incident),
                 web.post("/incidents/{id:[0-9]{1,18}}/resolve", self._resolve),
                 *callers.routes(),
+                *commitments.routes(),
             ]
         )
         self._runner = runner(application, "operator", shutdown_seconds=1.0)

@@ -67,6 +67,8 @@ WRITE_HIGH_WATER = 4 << 20
 HELD_MAX = 1 << 20
 """Bytes of answers that wait for the end of a message; beyond, the socket is not read."""
 C_STORE_RSP, C_CANCEL_RQ = 0x8001, 0x0FFF
+Exchange = tuple[int, int]
+"""(command field of the response, message id of the request)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class Association(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._events: deque[Event] = deque()
         self._postponed: deque[CommandReceived] = deque()
+        self._exchanges: dict[Exchange, asyncio.Future[CommandReceived]] = {}
         self._waiter: asyncio.Future[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -231,6 +234,23 @@ class Association(asyncio.BufferedProtocol):
                     assert isinstance(event, CommandReceived)
                     return event
                 self._put_aside(event)
+
+    async def exchange(
+        self, request: bytes, response_field: int, message_id: int, *, seconds: float
+    ) -> CommandReceived:
+        """The response to a whole request of ours; for any task, beside the one that consumes `event`.
+
+        The request never splits a message. Raises `AssociationAbortedError`; TimeoutError past the deadline.
+        """
+        if self.phase is not Phase.ESTABLISHED:
+            raise AssociationAbortedError(self.why_ended or "not established")
+        answer: asyncio.Future[CommandReceived] = asyncio.get_running_loop().create_future()
+        self._exchanges[response_field, message_id] = answer
+        self._catch_up()
+        self.answered(request)
+        # Past the deadline it stays known: an answer that comes late is none that nobody asked for.
+        async with asyncio.timeout(seconds):
+            return await answer
 
     def look_for_cancel(self) -> None:
         """Takes in what has arrived, without waiting: a C-CANCEL-RQ is seen between sub-operations.
@@ -396,7 +416,8 @@ class Association(asyncio.BufferedProtocol):
             self.last_word(event.answer, f"protocol broken: {event.what}, at byte {event.offset}")
         elif isinstance(event, Aborted):
             self.close(f"the peer aborted (source {event.source}, reason {event.reason})")
-        self._events.append(event)
+        if not (isinstance(event, CommandReceived) and self._is_exchanged(event)):
+            self._events.append(event)
 
     def _put(self, data: bytes) -> None:
         if self._transport is not None and self.phase not in (Phase.CLOSING, Phase.LOST):
@@ -450,6 +471,13 @@ class Association(asyncio.BufferedProtocol):
             and event.message_id_responded_to == message_id
         )
 
+    def _is_exchanged(self, event: CommandReceived) -> bool:
+        """Whether it answers a request of `exchange`, which then has it."""
+        answer = self._exchanges.pop((event.command_field, event.message_id_responded_to or 0), None)
+        if answer is not None and not answer.done():
+            answer.set_result(event)
+        return answer is not None
+
     def _put_aside(self, event: Event) -> None:
         if not isinstance(event, CommandReceived):
             if isinstance(event, ReleaseRequested):
@@ -477,4 +505,9 @@ class Association(asyncio.BufferedProtocol):
             return
         self.why_ended = self.why_ended or why
         self.phase = phase
+        if phase in (Phase.CLOSING, Phase.LOST):
+            for answer in self._exchanges.values():
+                if not answer.done():
+                    answer.set_exception(AssociationAbortedError(self.why_ended))
+            self._exchanges.clear()
         self._phase_since = self._moved_at = self._window_since = time.monotonic()

@@ -22,6 +22,7 @@ from tests.raw_peer import (
     ABORT,
     ASSOCIATE_AC,
     ASSOCIATE_RJ,
+    COMMITMENT,
     STUDY_ROOT_GET,
     VERIFICATION,
     RawPeer,
@@ -30,6 +31,8 @@ from tests.raw_peer import (
     c_get_rq,
     c_store_rq,
     command_set,
+    n_action_rq,
+    n_event_report_rq,
     p_data,
     release_rq,
     us,
@@ -59,6 +62,8 @@ NEEDS_A_FAULT = {
         f"{REAL}::test_sub_operation_unanswered_by_a_peer_that_takes_it_and_says_nothing"
     ),
     # Only a defect of our own makes these: no peer and no disk can.
+    "commitment-not-recorded": f"{FAULTS}::test_commitment_not_recorded",
+    "commitment-memory": "tests/adversity/test_commitment.py::test_u37_long_requests_stay_within_their_memory",
     "gateway-failed": f"{FAULTS}::test_gateway_failed_and_defect",
     "defect": f"{FAULTS}::test_gateway_failed_and_defect",
     "peer-takes-nothing": "tests/integration/test_admission.py::test_u28_a_peer_that_reads_nothing_is_cut",
@@ -147,7 +152,7 @@ def answered(peer: RawPeer, code: str) -> None:
     if OFFENDING in command:
         group, element = struct.unpack("<HH", command[OFFENDING])
         tag = group << 16 | element
-    said = command[COMMENT].decode().rstrip(" ")
+    said = re.sub(r" at byte \d+$", "", command[COMMENT].decode().rstrip(" "))
     assert said == comment_of(CATALOGUE[code], offending=tag)
 
 
@@ -233,6 +238,39 @@ def asked_beyond(peer: RawPeer, study: list[Instance]) -> None:
     aborted(peer)
 
 
+TRANSACTION = 0x00081195
+
+
+def listed(*pairs: tuple[str, str]) -> bytes:
+    """A Referenced SOP Sequence."""
+    items = bytearray()
+    for sop_class, instance in pairs:
+        content = element(0x00081150, sop_class) + element(0x00081155, instance)
+        items += struct.pack("<HHI", 0xFFFE, 0xE000, len(content)) + content
+    return struct.pack("<HHI", 0x0008, 0x1199, len(items)) + bytes(items)
+
+
+def acted(
+    code: str, data_set: bytes = b"", **command: str | int
+) -> Callable[[RawPeer, list[Instance]], None]:
+    def provoke(peer: RawPeer, _: list[Instance]) -> None:
+        assert peer.associate([(1, COMMITMENT, [IMPLICIT])])[0] == ASSOCIATE_AC
+        announced = {} if data_set else {"data_set_type": 0x0101}
+        peer.send(p_data(1, n_action_rq(1, **command, **announced), command=True, last=True))
+        pieces = [data_set[n : n + 65536] for n in range(0, len(data_set), 65536)]
+        for n, piece in enumerate(pieces):
+            peer.send(p_data(1, piece, command=False, last=n == len(pieces) - 1))
+        answered(peer, code)
+
+    return provoke
+
+
+def reported(peer: RawPeer, _: list[Instance]) -> None:
+    assert peer.associate([(1, COMMITMENT, [IMPLICIT])])[0] == ASSOCIATE_AC
+    peer.send(p_data(1, n_event_report_rq(1), command=True, last=True))
+    answered(peer, "event-report-unasked")
+
+
 PROVOCATIONS: dict[str, Callable[[RawPeer, list[Instance]], None]] = {
     "operation-unrecognised": unrecognised,
     "protocol-version": rejected(associate_rq(ECHO)[:6] + b"\0\2" + associate_rq(ECHO)[8:]),
@@ -253,6 +291,19 @@ PROVOCATIONS: dict[str, Callable[[RawPeer, list[Instance]], None]] = {
     "identifier-list": asked("identifier-list", element(LEVEL, "SERIES") + element(STUDY, "1.2\\1.3")),
     "identifier-too-many": asked("identifier-too-many", element(LEVEL, "STUDY") + element(STUDY, MANY)),
     "identifier-uid": asked("identifier-uid", element(LEVEL, "STUDY") + element(STUDY, "1.2.x")),
+    "commitment-class": acted("commitment-class", sop_class=VERIFICATION),
+    "commitment-instance": acted("commitment-instance", instance="1.2.3"),
+    "commitment-action-type": acted("commitment-action-type", action_type=2),
+    "commitment-unreadable": acted("commitment-unreadable", b"abc"),
+    "commitment-transaction-missing": acted("commitment-transaction-missing", listed(("1.2", "1.3"))),
+    "commitment-uid": acted("commitment-uid", element(TRANSACTION, "1.2.x") + listed(("1.2", "1.3"))),
+    "commitment-list-empty": acted("commitment-list-empty", element(TRANSACTION, "1.2") + listed()),
+    "commitment-list": acted("commitment-list", element(TRANSACTION, "1.2") + element(0x00081199, "xx")),
+    "commitment-too-many": acted(
+        "commitment-too-many", element(TRANSACTION, "1.2") + listed(*[("1.2", "1.3")] * 100_001)
+    ),
+    "commitment-too-long": acted("commitment-too-long", bytes(21 << 20)),
+    "event-report-unasked": reported,
     "retrieve-none-sent": without_role,
     "sub-operation-no-context": without_role,
     "retrieve-some-failed": half_refused,

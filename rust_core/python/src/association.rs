@@ -320,6 +320,11 @@ impl Association {
         self.message(py, context_id, &command, data_set)
     }
 
+    fn abstract_syntax(&self, context_id: u8) -> Option<String> {
+        let mut inner = self.lock();
+        Some(inner.peer.engine().context(context_id)?.abstract_syntax.to_string())
+    }
+
     /// Which of an accepted context's two roles are ours: (SCU, SCP).
     fn roles(&self, context_id: u8) -> Option<(bool, bool)> {
         let mut inner = self.lock();

@@ -41,6 +41,7 @@ def listener() -> DicomListener:
         gate=gate,  # type: ignore[arg-type]
         journal=journal,  # type: ignore[arg-type]
         get_service=None,  # type: ignore[arg-type]
+        commitment_service=None,  # type: ignore[arg-type]
         metrics=Metrics(),
     )
 

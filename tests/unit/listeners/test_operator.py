@@ -16,7 +16,8 @@ from yarl import URL
 
 from gateway.listeners import SOCKET_NAME
 from gateway.listeners.asked import RequestError, number
-from gateway.listeners.callers import IDLE_SECONDS_MAX, Callers, wanted_of
+from gateway.listeners.callers import SECONDS_MAX, Callers, wanted_of
+from gateway.listeners.commitments import CommitmentRoutes
 from gateway.listeners.operator import BODY_LENGTH_MAX, OperatorListener
 from gateway.model.association import ApplicationEntity, Grant, Granted, GrantWanted, Role
 from gateway.model.identifiers import VaultId
@@ -68,7 +69,10 @@ async def answers(
     catalogue: Any = SimpleNamespace(grants=grants)
     nothing: Any = None
     callers = Callers(catalogue, EXISTING)
-    listener = OperatorListener(folder, nothing, catalogue, nothing, callers=callers, discarder=nothing)
+    listener = OperatorListener(
+        folder, nothing, catalogue, nothing, callers=callers, discarder=nothing,
+        commitments=CommitmentRoutes(catalogue, on_retry=lambda: None),
+    )  # fmt: skip
     await listener.open()
     connector = aiohttp.UnixConnector(str(folder / SOCKET_NAME))
     found = []
@@ -117,7 +121,7 @@ def test_any_json_is_an_application_entity_or_an_error_of_ours(change: dict[str,
     body = {name: value for name, value in (GOOD | change).items() if name != dropped}
     with contextlib.suppress(RequestError):
         change = wanted_of(body, EXISTING, NOW).caller
-        assert change.idle_seconds is None or 1 <= change.idle_seconds <= IDLE_SECONDS_MAX
+        assert change.idle_seconds is None or 1 <= change.idle_seconds <= SECONDS_MAX
 
 
 @given(st.text(max_size=30))

@@ -16,6 +16,7 @@ from gateway.errors import (
     InstanceAbsentError,
 )
 from gateway.ingest.admission import Gate
+from gateway.listeners.commitment import CommitmentService
 from gateway.listeners.dicom import DicomListener
 from gateway.listeners.retrieve import GetService
 from gateway.model.identifiers import NodeId, SopInstanceUid, StudyUid, Uid, VaultId
@@ -23,6 +24,8 @@ from gateway.model.instance import ReceiveId
 from gateway.model.refusal import AbortAnswer, Refusal
 from gateway.settings import DicomSettings
 from gateway.telemetry import Metrics
+from gateway.wire.dicom.commitment import STORAGE_COMMITMENT_INSTANCE, RequestInformation, write_request
+from gateway.wire.dicom.negotiation import IMPLICIT_VR_LITTLE_ENDIAN, STORAGE_COMMITMENT
 from gateway.wire.dicom.rejection import CONGESTION
 
 IDENTIFIER = b"\x08\x00\x52\x00\x06\x00\x00\x00STUDY \x20\x00\x0d\x00\x04\x00\x00\x001.2\0"
@@ -118,6 +121,7 @@ def listener(metrics: Metrics) -> DicomListener:
         gate=None,  # type: ignore[arg-type]
         journal=SimpleNamespace(acceptor=None),  # type: ignore[arg-type]
         get_service=None,  # type: ignore[arg-type]
+        commitment_service=None,  # type: ignore[arg-type]
         metrics=metrics,
     )
 
@@ -172,6 +176,30 @@ async def test_retrieve_catalogue_unreachable():
     (said,) = peer.said
     assert (said["status"], said["error_comment"]) == (0xA701, "catalogue cannot be asked now")
     assert metrics.refusals == {"retrieve-catalogue-unreachable": 1}
+
+
+async def test_commitment_not_recorded():
+    async def away(_: object) -> None:
+        raise CatalogueUnavailableError("away")
+
+    peer, metrics, told = Peer(), Metrics(), []
+    service = CommitmentService(
+        SimpleNamespace(ask=away),  # type: ignore[arg-type]
+        node=NODE, epoch=1, parking_seconds=1, metrics=metrics, on_asked=told.append,
+    )  # fmt: skip
+    information = RequestInformation(Uid("1.2"), (("1.2.3", "1.2.4"),))
+    command = SimpleNamespace(
+        context_id=1, message_id=1, command_field=0x0130, action_type=1,
+        requested_sop_class=STORAGE_COMMITMENT, requested_sop_instance=STORAGE_COMMITMENT_INSTANCE,
+        data_set=write_request(information, IMPLICIT_VR_LITTLE_ENDIAN),
+    )  # fmt: skip
+    caller = SimpleNamespace(title="CT1", parking_seconds=None)
+    admitted = SimpleNamespace(caller=caller, called="KUVA", vaults=())
+    await service.action(peer, command, IMPLICIT_VR_LITTLE_ENDIAN, admitted)  # type: ignore[arg-type]
+    (said,) = peer.said
+    assert (said["status"], said["error_comment"]) == (0x0213, "request cannot be recorded now")
+    assert metrics.refusals == {"commitment-not-recorded": 1}
+    assert told == []
 
 
 async def test_sub_operation_elsewhere():

@@ -1,0 +1,1 @@
+"""Custody: what the archive answers for: volumes assembled, stored, read back; commitment, fixity."""

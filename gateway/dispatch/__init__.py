@@ -1,0 +1,1 @@
+"""Telling others: the outbox and what leaves through it."""

@@ -1,0 +1,171 @@
+"""Storage commitment over the wire: asked, kept, resolved, reported, with pynetdicom as the foreign SCU."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydicom.uid import generate_uid
+
+from tests.commitment_peer import Report, Scu
+from tests.foreign import store
+from tests.gateway_process import GatewayProcess, eventually, free_port
+from tests.instances import CT, study_of
+
+ABSENT = (CT, "1.2.826.0.1.3680043.8.498.1")
+NOT_TAKEN = ("1.2.840.10008.5.1.4.1.1.999", "1.2.826.0.1.3680043.8.498.2")
+CONFIG = """
+[dicom]
+ae_titles = ["KUVA"]
+[commitment]
+parking_seconds = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    started = GatewayProcess(tmp_path_factory.mktemp("commitment"), config=CONFIG).start()
+    yield started
+    started.stop()
+
+
+def scu(gateway: GatewayProcess, calling: str, *options: str) -> Scu:
+    gateway.kuva("ae", "add", calling, "--vault", "north", *options)
+    return Scu(gateway, calling)
+
+
+def reported_to(port: int, mode: str) -> tuple[str, ...]:
+    return "--report-host", "127.0.0.1", "--report-port", str(port), "--report-mode", mode
+
+
+def absent_of(report: Report, transaction: str) -> bool:
+    wanted = (2, transaction, (), {ABSENT[1]: 0x0112})
+    return (report.event_type, report.transaction, report.committed, report.failed) == wanted
+
+
+def test_same_the_report_comes_on_the_association_that_asked(gateway: GatewayProcess):
+    caller = scu(gateway, "SAME", "--report-mode", "same")
+    with caller.associated() as association:
+        transaction, status = caller.ask(association, [ABSENT])
+        assert status == 0
+        report = caller.report()
+        assert absent_of(report, transaction)
+        assert report.same
+        transaction, status = caller.ask(association, [ABSENT, NOT_TAKEN])
+        assert caller.report().failed == {ABSENT[1]: 0x0112, NOT_TAKEN[1]: 0x0122}
+    eventually(lambda: gateway.kuva("commitment", "list", "--calling", "SAME")[0]["waits_for"] == "")
+
+
+def test_new_the_report_comes_on_an_association_of_ours_as_scp(gateway: GatewayProcess):
+    port = free_port()
+    caller = scu(gateway, "NEWLY", *reported_to(port, "new"))
+    with caller.listening(port):
+        with caller.associated() as association:
+            transaction, status = caller.ask(association, [ABSENT])
+            assert status == 0
+            report = caller.report()
+        assert absent_of(report, transaction)
+        assert not report.same
+
+
+def test_same_then_new_the_report_comes_on_a_new_one_once_the_old_one_is_gone(gateway: GatewayProcess):
+    port = free_port()
+    caller = scu(gateway, "BOTH", *reported_to(port, "same_then_new"))
+    with caller.listening(port):
+        with caller.associated() as association:
+            transaction, _ = caller.ask(association, [ABSENT])
+        report = caller.report()
+        assert absent_of(report, transaction)
+        assert not report.same
+        with caller.associated() as association:
+            transaction, _ = caller.ask(association, [ABSENT])
+            report = caller.report()
+        assert absent_of(report, transaction)
+        assert report.same
+
+
+def test_u38_a_peer_that_is_away_gets_its_report_when_it_is_back(gateway: GatewayProcess):
+    port = free_port()
+    caller = scu(gateway, "AWAY", *reported_to(port, "new"))
+    with caller.associated() as association:
+        transaction, _ = caller.ask(association, [ABSENT])
+    [one] = gateway.kuva("commitment", "list", "--calling", "AWAY")
+
+    def tried() -> bool:
+        shown = gateway.kuva("commitment", "show", str(one["id"]))
+        return (
+            bool(shown["reports"])
+            and shown["reports"][0]["attempts"] >= 1
+            and shown["reports"][0]["last_error"]
+        )
+
+    eventually(tried, 15)
+    with caller.listening(port):
+        assert gateway.kuva("commitment", "retry", str(one["id"])) == {"reports": 1}
+        assert absent_of(caller.report(), transaction)
+
+
+def test_u38_a_report_that_is_answered_0110h_is_brought_again(gateway: GatewayProcess):
+    port = free_port()
+    caller = scu(gateway, "SICK", *reported_to(port, "new"))
+    answers = [0x0110, 0x0110, 0x0000]
+    caller.answer = lambda report: answers.pop(0)
+    with caller.listening(port):
+        with caller.associated() as association:
+            transaction, _ = caller.ask(association, [ABSENT])
+        for _ in range(3):
+            assert absent_of(caller.report(), transaction)
+    eventually(lambda: gateway.kuva("commitment", "list", "--calling", "SICK")[0]["waits_for"] == "")
+
+
+def test_the_same_request_again_is_reported_again_and_another_list_fails_0131h(gateway: GatewayProcess):
+    caller = scu(gateway, "AGAIN", "--report-mode", "same")
+    other = (CT, "1.2.826.0.1.3680043.8.498.3")
+    with caller.associated() as association:
+        transaction, _ = caller.ask(association, [ABSENT])
+        first = caller.report()
+        assert caller.ask(association, [ABSENT], transaction) == (transaction, 0)
+        assert caller.report() == first
+        assert caller.ask(association, [ABSENT, other], transaction) == (transaction, 0)
+        assert caller.report().failed == {ABSENT[1]: 0x0131, other[1]: 0x0131}
+
+
+def test_what_is_asked_before_a_restart_is_reported_after_it(tmp_path: Path):
+    gateway = GatewayProcess(
+        tmp_path, config=CONFIG.replace("parking_seconds = 1", "parking_seconds = 6")
+    ).start()
+    port = free_port()
+    caller = scu(gateway, "RESTART", *reported_to(port, "same_then_new"))
+    with caller.associated() as association:
+        transaction, status = caller.ask(association, [ABSENT])
+        assert status == 0
+        gateway.kill()
+    with caller.listening(port):
+        gateway.start()
+        assert absent_of(caller.report(60), transaction)
+    assert gateway.stop() == 0
+
+
+def test_u40_what_is_only_in_the_journal_is_never_committed(gateway: GatewayProcess, tmp_path: Path):
+    """Volumes are not due within the parking time here: kept, and not verified."""
+    caller = scu(gateway, "SPOOLED", "--report-mode", "same")
+    instances = study_of(3)
+    store(gateway, instances, tmp_path, calling="SPOOLED")
+    pairs = [(CT, one.sop_instance) for one in instances]
+    with caller.associated() as association:
+        caller.ask(association, pairs)
+        report = caller.report()
+    assert report.committed == ()
+    assert report.failed == {one.sop_instance: 0x0213 for one in instances}
+
+
+def test_whoever_has_no_grant_to_the_vault_hears_the_same_as_of_what_is_not_there(
+    gateway: GatewayProcess, tmp_path: Path
+):
+    instances = study_of(1)
+    scu(gateway, "OWNER")
+    store(gateway, instances, tmp_path, calling="OWNER")
+    gateway.kuva("ae", "add", "FOREIGN", "--vault", "south", "--report-mode", "same")
+    caller = Scu(gateway, "FOREIGN")
+    with caller.associated() as association:
+        caller.ask(association, [(CT, instances[0].sop_instance)], generate_uid())
+        assert caller.report().failed == {instances[0].sop_instance: 0x0112}
