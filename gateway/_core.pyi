@@ -509,6 +509,8 @@ class Recovery:
     """Epochs of which the journal holds anything, oldest first."""
     vaults: list[bytes]
     """Vaults of which it holds anything."""
+    received_oldest: int | None
+    """When the oldest of it was received, microseconds; None if it holds nothing."""
     unwritten_bytes: int
     """Behind the last durable record: never written, or torn by a power cut; nobody was told of it."""
     segments: int

@@ -16,6 +16,7 @@ pub struct Recovery {
     vaults: Vec<Py<PyBytes>>,
     unwritten_bytes: u64,
     segments: u32,
+    received_oldest: Option<i64>,
     epoch_highest: u32,
     seconds: f64,
 }
@@ -50,6 +51,7 @@ pub(super) fn describe(
         vaults: vaults.collect(),
         unwritten_bytes: found.torn_bytes,
         segments: found.segments,
+        received_oldest: intake.received_oldest,
         epoch_highest: found.epoch_highest,
         seconds,
     })

@@ -84,6 +84,8 @@ pub struct Intake {
     pub landing: Landing,
     /// Vaults of what was found in the journal at start.
     pub vaults_recovered: BTreeSet<VaultId>,
+    /// When the oldest of it was received.
+    pub received_oldest: Option<Microseconds>,
     studies: Mutex<Studies>,
     thirsty: Mutex<Vec<Arc<Lane>>>,
     clock: Clock,
@@ -97,12 +99,15 @@ impl Intake {
         settings: IntakeSettings,
     ) -> Result<Arc<Self>, JournalError> {
         let mut vaults_recovered = BTreeSet::new();
+        let mut received_oldest: Option<Microseconds> = None;
         let recovered =
             journal.epochs().into_iter().flat_map(|epoch| journal.entries_after(epoch, 0));
         for kept in recovered {
             let kept = kept?;
             table.recovered(kept.receive_id, &kept.particulars);
             vaults_recovered.insert(kept.particulars.vault);
+            let at = kept.particulars.received_at;
+            received_oldest = Some(received_oldest.map_or(at, |oldest| oldest.min(at)));
         }
         let wake = WakeUps::new().map_err(|error| failed("eventfd", &error))?;
         let studies = Studies { table, parked: WaitingRoom::default() };
@@ -115,6 +120,7 @@ impl Intake {
             refusals: RefusalCounters::default(),
             landing: Landing::default(),
             vaults_recovered,
+            received_oldest,
             studies: Mutex::new(studies),
             thirsty: Mutex::default(),
             clock: settings.clock,
