@@ -17,10 +17,12 @@ import structlog
 from gateway import _core
 from gateway.access.damage import DamageReports
 from gateway.access.find import Finder
+from gateway.access.overview import Overview
 from gateway.catalogue import Address, Catalogue
 from gateway.catalogue.embedded import EmbeddedServer
 from gateway.catalogue.migrator import Migration, migrate, outstanding
 from gateway.custody.commitment import Resolver
+from gateway.custody.forgetting import forget_verified
 from gateway.dispatch.event_report import EventReports
 from gateway.dispatch.outbox import Outbox
 from gateway.errors import CatalogueSchemaError, GatewayError
@@ -31,7 +33,8 @@ from gateway.ingest.pipeline import Pipeline
 from gateway.ingest.quarantine import Comparer
 from gateway.ingest.recovery import NodeIdentity, keep_identity, read_identity, recover
 from gateway.ingest.rescue import Rescuer
-from gateway.journal import Journal
+from gateway.journal import LOCATOR_KEY_LENGTH, Journal
+from gateway.keepers import Keepers
 from gateway.listeners import SOCKET_NAME
 from gateway.listeners.callers import Callers, Existing
 from gateway.listeners.commitment import CommitmentService
@@ -41,10 +44,12 @@ from gateway.listeners.health import HealthListener
 from gateway.listeners.operator import OperatorListener
 from gateway.listeners.retrieve import GetService
 from gateway.listeners.status import Node
+from gateway.listeners.volumes import Volumes
 from gateway.model.batch import Flush
 from gateway.profiles import CoreTables, Profile
 from gateway.profiles import load as load_profile
 from gateway.settings import Settings
+from gateway.storage.local import LocalStore
 from gateway.telemetry import Metrics, watch_loop
 from gateway.transport.acceptor import OPENING_MAX
 from gateway.transport.association import Association
@@ -134,9 +139,10 @@ class Gateway:
             identity.id, name=self._settings.node.name, epoch_least=identity.epoch + 1
         )
         keep_identity(data, NodeIdentity(identity.id, self._start.epoch))
+        self._locator_key = (await catalogue.nodes.locator_key())[:LOCATOR_KEY_LENGTH]
         journal = await Journal.open(
             data / "journal", identifier=identity.id, epoch=self._start.epoch, capacity=settings.capacity,
-            segment=settings.segment, locator_key=await catalogue.nodes.locator_key(),
+            segment=settings.segment, locator_key=self._locator_key,
         )  # fmt: skip
         stack.push_async_callback(journal.stop)
         return journal
@@ -149,9 +155,10 @@ class Gateway:
         journal: Journal,
         profile: Profile,
     ) -> None:
+        keeping = await self._keep(stack, catalogue, journal)
         rescuer = Rescuer(journal, catalogue)
         damage = DamageReports(journal, catalogue, on_told=rescuer.kick)
-        resolver, outbox = await self._commitment(catalogue, journal, profile)
+        resolver, outbox = self._commitment(catalogue, journal, profile, keeping)
         dicom = self._listener = await self._dicom(catalogue, journal, profile, damage, resolver)
 
         def kept(flush: Flush) -> None:
@@ -159,47 +166,39 @@ class Gateway:
             resolver.landed({batch.vault for batch in flush.batches})
 
         comparer, discarder = Comparer(journal, catalogue), Discarder(journal, catalogue)
+        landed = await recover(journal, catalogue)
+        await forget_verified(journal, catalogue)
         pipeline = Pipeline(
-            journal, catalogue, dicom.line, await recover(journal, catalogue), on_quarantined=comparer.kick,
-            on_landed=self._count_landed, on_kept=kept,
+            journal, catalogue, dicom.line, landed, on_quarantined=comparer.kick,
+            on_landed=self._count_landed, on_kept=(kept, keeping.planner.landed),
         )  # fmt: skip
         dicom.before_writing(pipeline.drain)
         await discarder.pay_all()
         health = await self._open_http(
-            stack,
-            catalogue,
-            journal,
-            dicom,
-            pipeline=pipeline,
-            profile=profile,
-            discarder=discarder,
-            outbox=outbox,
-        )
+            stack, catalogue, journal, dicom, pipeline=pipeline, profile=profile, discarder=discarder,
+            keeping=keeping, outbox=outbox,
+        )  # fmt: skip
         await dicom.open()
         async with asyncio.TaskGroup() as tasks:
             landing = tasks.create_task(pipeline.run(), name="pipeline")
-            others = [
-                tasks.create_task(dicom.run(), name="dicom"),
-                tasks.create_task(comparer.run(), name="comparer"),
-                tasks.create_task(discarder.run(), name="discarder"),
-                tasks.create_task(damage.run(), name="damage"),
-                tasks.create_task(rescuer.run(), name="rescuer"),
-                tasks.create_task(resolver.run(), name="commitment"),
-                tasks.create_task(outbox.run(), name="outbox"),
-                tasks.create_task(watch_loop(self._metrics), name="loop-lag"),
-            ]
+            working = (("dicom", dicom), ("comparer", comparer), ("discarder", discarder),
+                       ("damage", damage), ("rescuer", rescuer), ("commitment", resolver),
+                       ("outbox", outbox))  # fmt: skip
+            others = [tasks.create_task(work.run(), name=name) for name, work in working]
+            others.append(tasks.create_task(watch_loop(self._metrics), name="loop-lag"))
+            keepers = keeping.start(tasks)
             if embedded is not None:
                 others.append(tasks.create_task(embedded.supervise(), name="postgresql"))
             await dicom.serving()
             self._on_ready(self._ready(dicom, health, journal))
             await self._stop.wait()
-            await self._drain(dicom, journal, pipeline, landing)
+            await self._drain(dicom, journal, pipeline, landing, keepers)
             for task in others:
                 task.cancel()
         log.info("stopped")
 
-    async def _commitment(
-        self, catalogue: Catalogue, journal: Journal, profile: Profile
+    def _commitment(
+        self, catalogue: Catalogue, journal: Journal, profile: Profile, keeping: Keepers
     ) -> tuple[Resolver, Outbox]:
         reports = EventReports(
             catalogue.grants.entity, self._association,
@@ -207,13 +206,22 @@ class Gateway:
         )  # fmt: skip
         outbox = Outbox(catalogue.deliveries, reports.bring, journal.identifier, self._metrics)
         resolver = Resolver(
-            catalogue, journal.identifier, await catalogue.nodes.locator_key(), self._metrics,
-            is_taken=profile.acceptance.storage.__contains__, on_resolved=outbox.kick,
+            catalogue, journal.identifier, self._locator_key, self._metrics,
+            is_taken=profile.acceptance.storage.__contains__, on_unverified=keeping.planner.asked,
+            on_resolved=outbox.kick,
         )  # fmt: skip
+        keeping.tell_verified(resolver.verified)
         return resolver, outbox
 
     def _association(self, number: int) -> Association | None:
         return None if self._listener is None else self._listener.line(number)
+
+    async def _keep(self, stack: AsyncExitStack, catalogue: Catalogue, journal: Journal) -> Keepers:
+        store = await LocalStore.open(self._settings.store_folder)
+        stack.push_async_callback(store.close)
+        return Keepers(
+            journal, catalogue, store, self._settings.volumes, self._metrics, locator_key=self._locator_key
+        )
 
     async def _dicom(
         self,
@@ -260,6 +268,7 @@ class Gateway:
         profile: Profile,
         discarder: Discarder,
         outbox: Outbox,
+        keeping: Keepers,
     ) -> HealthListener:
         settings = self._settings
         node = Node(
@@ -268,12 +277,15 @@ class Gateway:
             associations=dicom.associations,
             behind=lambda: pipeline.behind,
             draining=self._stop.is_set,
+            keeping=keeping.look,
         )
         health = HealthListener(settings.http, node, journal, self._metrics)
         callers = Callers(catalogue, _existing(settings, profile))
         operator = OperatorListener(
             settings.data, journal, catalogue, node, callers=callers, discarder=discarder,
             commitments=CommitmentRoutes(catalogue, on_retry=outbox.kick),
+            overview=Overview(catalogue, keeping.planner.standing, lambda: keeping.storer.waits_for),
+            more=Volumes(catalogue, keeping.store, keeping.checker, keeping.planner).routes(),
         )  # fmt: skip
         for listener in (health, operator):
             stack.push_async_callback(listener.close)
@@ -281,11 +293,19 @@ class Gateway:
         return health
 
     async def _drain(
-        self, dicom: DicomListener, journal: Journal, pipeline: Pipeline, landing: asyncio.Task[None]
+        self,
+        dicom: DicomListener,
+        journal: Journal,
+        pipeline: Pipeline,
+        landing: asyncio.Task[None],
+        keepers: Sequence[asyncio.Task[None]],
     ) -> None:
         """What is under way ends, what is received becomes durable, what is durable becomes findable."""
         log.info("draining", seconds=self._settings.drain_seconds, associations=dicom.associations())
         await dicom.drain(self._settings.drain_seconds, self._hurry)
+        for task in keepers:  # what is unfinished is assembled again at the next start
+            task.cancel()
+        await asyncio.wait(keepers)
         await journal.stop()
         pipeline.finish()
         await asyncio.wait([landing], timeout=LAND_SECONDS_MAX)

@@ -75,6 +75,14 @@ class Metrics:
     """Stop 2, negotiation: presentation contexts answered, by `result` (0 to 4, PS3.8 9.3.3.2)."""
     catalogued: Counter = field(init=False)
     """Stop 7, catalogue: instances that landed."""
+    volumes: Counter = field(init=False)
+    """Stop 8, volumes, by `stage`: planned, assembled, stored, read_back, verified, forgotten, abandoned."""
+    volume_bytes: Counter = field(init=False)
+    """Their bytes, by `stage`."""
+    volume_seconds: Counter = field(init=False)
+    """Time spent in each `stage`, of all together."""
+    volumes_planned: Counter = field(init=False)
+    """Why they were planned, by `reason`."""
     retrieved: Counter = field(init=False)
     """Stop 10, retrieval: instances sent, by `service` and `outcome`."""
 
@@ -122,6 +130,10 @@ _METRICS: tuple[tuple[str, type[Counter] | type[Gauge], str, tuple[str, ...]], .
     ("associations", Counter, "Transport connections by outcome.", ("outcome",)),
     ("contexts", Counter, "Presentation contexts answered by result.", ("result",)),
     ("catalogued", Counter, "Instances that landed in the catalogue.", ()),
+    ("volumes", Counter, "Volumes by the stage that they reached.", ("stage",)),
+    ("volume_bytes", Counter, "Bytes of volumes by the stage that they reached.", ("stage",)),
+    ("volume_seconds", Counter, "Time that volumes took for each stage.", ("stage",)),
+    ("volumes_planned", Counter, "Volumes planned, by the reason.", ("reason",)),
     ("retrieved", Counter, "Instances sent back.", ("service", "outcome")),
     ("commitments_asked", Counter, "Storage commitment requests kept.", ("asked",)),
     ("commitments_resolved", Counter, "Instances of storage commitment requests by result.", ("result",)),

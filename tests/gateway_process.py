@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +46,20 @@ class GatewayProcess:
         journal: str = "256 MiB",
         segment: str = "16 MiB",
         within: Sequence[str] = (),
+        settings: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("-m", "gateway"),
     ):
+        """`settings`: as environment variables, without their KUVA_."""
         self.folder = folder
         self.data = folder / "data"
         self.log = folder / "log"
         self.dicom_port, self.http_port = free_port(), free_port()
         self.ready: dict[str, Any] = {}
-        self.program = ["-m", "gateway"]
+        self.program = [*program]
         self._process: subprocess.Popen[str] | None = None
         self._within = list(within)
         self._sizes = {"KUVA_JOURNAL__CAPACITY": journal, "KUVA_JOURNAL__SEGMENT": segment}
+        self._sizes |= {f"KUVA_{name}": value for name, value in (settings or {}).items()}
         self._config = folder / "kuva.toml" if config is not None else None
         if self._config is not None:
             self._config.write_text(config or "")
@@ -144,6 +148,17 @@ class GatewayProcess:
         if done.returncode != 0:
             raise CommandFailedError(done.returncode, done.stderr + done.stdout)
         return done.stdout if plain else json.loads(done.stdout)
+
+    def ask(self, path: str) -> Any:
+        """What the operator's socket answers: like `kuva`, without starting one."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(30)
+            connection.connect(str(self.data / "admin.sock"))
+            connection.sendall(f"GET {path} HTTP/1.0\r\nHost: gateway\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert b" 200 " in head.splitlines()[0], answer[:500]
+        return json.loads(body)
 
     def get(self, path: str) -> tuple[int, str]:
         """HTTP."""

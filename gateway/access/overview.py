@@ -1,12 +1,13 @@
 """Overview: one study as an operator sees it: series, instances, bytes, flags, and where they lie."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from gateway import _core
-from gateway.catalogue import Catalogue
+from gateway.access.lifecycle import Lifecycle, Standing, lifecycle
+from gateway.catalogue import Catalogue, IncidentFilters
 from gateway.errors import NotFoundError
 from gateway.model.identifiers import StudyUid, VaultId
 from gateway.model.study import Study, StudyBlock
@@ -27,7 +28,7 @@ class InstanceShown:
     flags: tuple[str, ...]
     """Content rules that it broke and was kept all the same."""
     place: str
-    """`journal NODE/EPOCH/POSITION` (volumes come later)."""
+    """`journal NODE/EPOCH/POSITION`, or `volume ID NODE/EPOCH/POSITION`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,19 @@ class StudyShown:
     flags: tuple[str, ...]
     findable: bool
     """Whether a C-GET finds it: all that is shown here is catalogued."""
+    lifecycle: Lifecycle
 
 
 class Overview:
-    """Reads the catalogue."""
+    """Reads the catalogue, and asks who plans and who stores."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        standing: Callable[[VaultId, StudyUid], Standing | None] = lambda vault, study: None,
+        store_waits_for: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._catalogue, self._standing, self._store_waits_for = catalogue, standing, store_waits_for
 
     async def study(self, uid: str, vaults: Sequence[VaultId]) -> tuple[StudyShown, ...]:
         """The study in every vault that has it. Raises `NotFoundError`."""
@@ -67,13 +74,22 @@ class Overview:
                 study, blocks = await self._catalogue.studies.get(vault, StudyUid(uid))
             except NotFoundError:
                 continue
-            shown.append(await asyncio.to_thread(_shown, study, blocks))
+            shown.append(await asyncio.to_thread(_shown, study, blocks, await self._lifecycle(study)))
         if not shown:
             raise NotFoundError(f"no study {uid}")
         return tuple(shown)
 
+    async def _lifecycle(self, study: Study) -> Lifecycle:
+        volumes = await self._catalogue.volumes.of_study(study.vault, study.uid)
+        filters = IncidentFilters((study.vault,), study_uid=study.uid)
+        return lifecycle(
+            study, volumes, self._standing(study.vault, study.uid), now=datetime.now(UTC),
+            incidents=len(await self._catalogue.incidents.list(filters)),
+            store_waits_for=self._store_waits_for(),
+        )  # fmt: skip
 
-def _shown(study: Study, blocks: Sequence[StudyBlock]) -> StudyShown:
+
+def _shown(study: Study, blocks: Sequence[StudyBlock], so_far: Lifecycle) -> StudyShown:
     names = {bit: code for code, bit, *_ in _core.rule_codes()}
     series: dict[str, list[InstanceShown]] = {}
     heads: dict[str, _core.KnownInstance] = {}
@@ -86,7 +102,7 @@ def _shown(study: Study, blocks: Sequence[StudyBlock]) -> StudyShown:
         key=lambda s: (s.number is None, s.number or 0, s.uid),
     )
     flags = {flag for one in shown for instance in one.instances for flag in instance.flags}
-    return StudyShown(study, tuple(shown), tuple(sorted(flags)), findable=study.instances > 0)
+    return StudyShown(study, tuple(shown), tuple(sorted(flags)), study.instances > 0, so_far)
 
 
 def _series(head: _core.KnownInstance, instances: Sequence[InstanceShown]) -> SeriesShown:

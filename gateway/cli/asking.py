@@ -2,7 +2,7 @@
 
 import asyncio
 import errno
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from gateway.cli.speaking import Exit, fail
 from gateway.listeners import SOCKET_NAME
 
 ANSWER_SECONDS_MAX = 120.0
+PIECE_LENGTH = 1 << 20
 
 
 def ask(
@@ -26,8 +27,25 @@ def ask(
     return asyncio.run(_ask(data / SOCKET_NAME, path, query or {}, body))
 
 
+def fetch(data: Path, path: str, take: Callable[[bytes], None]) -> None:
+    """Bytes that the gateway streams, piece by piece; ends the command where there are none."""
+
+    async def taken(response: aiohttp.ClientResponse) -> bytes:
+        if response.status == 200:
+            async for piece in response.content.iter_chunked(PIECE_LENGTH):
+                take(piece)
+            return b"null"
+        return await response.read()
+
+    asyncio.run(_ask(data / SOCKET_NAME, path, {}, None, taken))
+
+
 async def _ask(
-    place: Path, path: str, query: Mapping[str, str | int | None], body: Mapping[str, object] | None
+    place: Path,
+    path: str,
+    query: Mapping[str, str | int | None],
+    body: Mapping[str, object] | None,
+    read: Callable[[aiohttp.ClientResponse], Awaitable[bytes]] = aiohttp.ClientResponse.read,
 ) -> object:
     asked = {name: str(value) for name, value in query.items() if value is not None}
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX)
@@ -37,7 +55,7 @@ async def _ask(
         ) as session:
             method, data = ("GET", None) if body is None else ("POST", orjson.dumps(body))
             async with session.request(method, f"http://gateway{path}", params=asked, data=data) as response:
-                answer = await response.read()
+                answer = await read(response)
     except TimeoutError:
         fail(f"the gateway did not answer within {ANSWER_SECONDS_MAX:g} s")
     except (aiohttp.ClientError, OSError) as error:

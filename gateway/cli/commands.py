@@ -2,7 +2,7 @@
 
 import typer
 
-from gateway.cli import ae, commitment, config, incident, journal, refusal, schema, study
+from gateway.cli import ae, commitment, config, incident, journal, refusal, schema, study, volume
 from gateway.cli.bench import bench
 from gateway.cli.flame import flame
 from gateway.cli.send import send
@@ -21,7 +21,7 @@ app.command()(send)
 app.command()(bench)
 app.command()(flame)
 for name, family in (
-    ("study", study), ("commitment", commitment), ("incident", incident), ("journal", journal), ("ae", ae),
-    ("config", config), ("schema", schema), ("refusal", refusal),
+    ("study", study), ("volume", volume), ("commitment", commitment), ("incident", incident),
+    ("journal", journal), ("ae", ae), ("config", config), ("schema", schema), ("refusal", refusal),
 ):  # fmt: skip
     app.add_typer(family.app, name=name)

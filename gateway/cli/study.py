@@ -97,6 +97,7 @@ def _show(shown: dict[str, Any], *, instances: bool) -> None:
     output.print(
         f"  {study['instances']} instances, {size(study['length'])}, {found}, since {study['first_seen']}",
     )
+    _show_lifecycle(shown["lifecycle"], study["uid"])
     if shown["flags"]:
         output.print(f"  flags: {', '.join(shown['flags'])}")
     series = table("Series Instance UID", "Modality", "Description", ">Number", ">Instances", ">Size")
@@ -116,3 +117,13 @@ def _show(shown: dict[str, Any], *, instances: bool) -> None:
                     ", ".join(instance["flags"]), instance["place"],
                 )  # fmt: skip
         output.print(each)
+
+
+def _show_lifecycle(so_far: dict[str, Any], study: str) -> None:
+    stages = ("received", "planned", "stored", "verified", "committed")
+    output.print("  " + ", ".join(f"{stage} {so_far[stage]}" for stage in stages))
+    for wait in so_far["waits"]:
+        count = f"{wait['instances']} wait for " if wait["instances"] else "waits for "
+        since = f", since {wait['since']}" if wait["since"] else ""
+        what = wait["what"].replace("{study}", study)
+        output.print(f"  {wait['turn']}'s turn: {count}{what}{since}", soft_wrap=True)

@@ -10,6 +10,7 @@ from gateway.model.identifiers import parse_ae_title
 
 _UID = re.compile(r"[0-9.]{1,64}")
 """Leading zeros and the like are forgiven: old archives are full of them, and a study may be asked for."""
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _HOST = re.compile(r"[^\s\x00-\x1f/@\[\]]{1,253}")
 
 
@@ -26,6 +27,13 @@ def uid(text: str) -> str:
     if not _UID.fullmatch(text):
         raise typer.BadParameter(f"not a UID: {text[:70]!r}; digits and dots, 64 characters at most")
     return text
+
+
+def ulid(text: str) -> str:
+    """A volume's id, however its letters are written."""
+    if not _ULID.fullmatch(text.upper()):
+        raise typer.BadParameter(f"not a volume's id: {text[:40]!r}; 26 digits and letters")
+    return text.upper()
 
 
 def date(text: str) -> str:

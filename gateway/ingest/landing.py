@@ -1,6 +1,5 @@
 """Landing: what the core closed, in the words of the catalogue."""
 
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from gateway import _core
@@ -8,9 +7,9 @@ from gateway.model.batch import Batch, BatchSeries, Flush, NamedPatient, Quarant
 from gateway.model.identifiers import NodeId, SeriesUid, SopInstanceUid, StudyUid, Uid, VaultId
 from gateway.model.incident import Newcomer
 from gateway.model.instance import Content, ReceiveId, Sender
+from gateway.model.moment import instant
 from gateway.wire.dicom.attributes import study_attributes
 
-_EPOCH_BEGAN = datetime(1970, 1, 1, tzinfo=UTC)
 CONFLICTING = "same SOP Instance UID as a kept instance, other content"
 
 
@@ -24,11 +23,6 @@ def flush_of(core: _core.Flush, node: NodeId, after: int) -> Flush:
         batches=tuple(_batch_of(batch) for batch in core.batches),
         quarantined=tuple(_quarantined_of(item, node, core.epoch) for item in core.quarantined),
     )
-
-
-def instant(microseconds: int) -> datetime:
-    """Microseconds since 1970 as aware UTC, exactly."""
-    return _EPOCH_BEGAN + timedelta(microseconds=microseconds)
 
 
 def _batch_of(batch: _core.Batch) -> Batch:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import structlog
@@ -47,7 +47,7 @@ class Pipeline:
         *,
         on_quarantined: Callable[[], None] = lambda: None,
         on_landed: Callable[[int, float], None] = lambda instances, seconds: None,
-        on_kept: Callable[[Flush], None] = lambda flush: None,
+        on_kept: Sequence[Callable[[Flush], None]] = (),
     ) -> None:
         self._journal, self._catalogue, self._line = journal, catalogue, line
         self._through = dict(catalogued)
@@ -173,7 +173,8 @@ class Pipeline:
         if core.quarantined:
             self._on_quarantined()
         if core.batches:
-            self._on_kept(flush)
+            for tell in self._on_kept:
+                tell(flush)
 
     async def _upkeep(self) -> None:
         due = 0.0

@@ -16,9 +16,10 @@ import structlog
 
 from gateway.catalogue import Catalogue
 from gateway.errors import CatalogueError, GatewayError, PlanError, UnavailableError
-from gateway.ingest.planning import Asked, Due, Reason, Share, Waiting, WaitingBatch, due, share
+from gateway.ingest.planning import WORDS, Asked, Due, Reason, Share, Waiting, WaitingBatch, due, share
 from gateway.model.batch import Flush
 from gateway.model.identifiers import NodeId, StudyUid, VaultId, VolumeId, ulid
+from gateway.model.moment import instant
 from gateway.model.volume import BatchKey, OpenBatch, PlannedBatch, PlannedVolume, VolumePlan
 from gateway.settings import VolumesSettings
 from gateway.storage.layout import volume_key
@@ -85,6 +86,11 @@ class Standing:
     """Volumes of it that failed in a row."""
     stopped: bool
     """So many that a person has to look at it."""
+
+    @property
+    def why(self) -> str:
+        """The reason in words."""
+        return WORDS[self.reason]
 
 
 class Planner:
@@ -307,7 +313,7 @@ class Planner:
         volume = VolumeId(ulid(now // 1_000_000, secrets.token_bytes(10)))
         return VolumePlan(
             id=volume, key=volume_key(key[0], volume), vault=key[0], study_uid=key[1], node=self._node,
-            planned_at=datetime.fromtimestamp(now // 1_000_000_000, UTC),
+            planned_at=instant(now // 1000),
             batches=tuple(batch.key for batch in mine.batches), excluded=mine.excluded,
         )  # fmt: skip
 

@@ -44,6 +44,15 @@ class Reason(Enum):
     """The journal fills up, and it frees most."""
 
 
+WORDS = {
+    Reason.COMMITMENT: "storage commitment was asked for",
+    Reason.SIZE: "there is enough for a volume",
+    Reason.QUIET: "if nothing more arrives",
+    Reason.AGE: "the oldest has waited long enough",
+    Reason.ROOM: "the journal fills up",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Requests for storage commitment that wait for instances of the study."""

@@ -9,6 +9,8 @@ from gateway import _core
 from gateway.model.batch import Known
 from gateway.model.identifiers import NodeId, StudyUid, VaultId
 from gateway.model.instance import ReceiveId
+from gateway.model.moment import microseconds
+from gateway.model.volume import PlannedVolume, VolumeKind
 
 BLOCK_POOL_BYTES = 64 << 20
 FLUSH_INSTANCES_MAX = 20_000
@@ -169,10 +171,22 @@ class Journal:
         await asyncio.to_thread(self._node.discard, [_place(one) for one in newcomers], cut)
 
     async def forget(self, vault: VaultId, study: StudyUid, instances: Sequence[ReceiveId]) -> None:
-        """They are in a verified volume: the journal needs them no more. May be said again, and must be said again
-        after a restart. Raises `LocalError` for what has not landed yet; then nothing is forgotten."""
+        """They are in a verified volume: the journal needs them no more. May be said again, and must be after a
+        restart. Raises `LocalError` for what has not landed yet; then nothing is forgotten."""
         places = [_place(one) for one in instances if self.holds(one)]
         await asyncio.to_thread(self._node.forget, vault.bytes, study, places)
+
+    async def assemble(self, planned: PlannedVolume, instances: Sequence[ReceiveId]) -> _core.Assembly:
+        """The TAR of a plan, a pure function of it: the same after every crash.
+
+        Raises one of `DAMAGE` if an instance is not here or not what was received.
+        """
+        plan = planned.plan
+        return await asyncio.to_thread(
+            self._node.assemble, volume=plan.id, vault=plan.vault.bytes, study=plan.study_uid,
+            planned_at=microseconds(plan.planned_at), instances=[_place(one) for one in instances],
+            quarantined=plan.kind is VolumeKind.QUARANTINED, supersedes=plan.supersedes,
+        )  # fmt: skip
 
     async def entries(self, limit: int) -> list[Journalled]:
         """Newest first."""

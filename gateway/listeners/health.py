@@ -8,6 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from gateway.ingest.planner import Planner
 from gateway.journal import Journal
 from gateway.listeners.http import HttpPort
 from gateway.listeners.status import Node
@@ -34,6 +35,21 @@ class JournalCollector(Collector):
         ):  # fmt: skip
             if name != "fill":
                 yield GaugeMetricFamily(f"kuva_journal_{name}", f"The journal's {name}.", value=float(number))
+
+
+class PlannerCollector(Collector):
+    """What waits for a volume."""
+
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
+
+    def collect(self) -> Iterator[Metric]:
+        """Two gauges."""
+        for name, text, value in (
+            ("oldest_unassembled_seconds", "Age of the oldest in no volume.", self._planner.oldest_seconds()),
+            ("studies_stopped", "Studies that wait for an operator.", len(self._planner.stopped())),
+        ):
+            yield GaugeMetricFamily(f"kuva_{name}", text, value=float(value))
 
 
 class RefusalCollector(Collector):

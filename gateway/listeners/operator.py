@@ -1,6 +1,7 @@
 """The operator's socket: what `kuva` commands ask of the running gateway, over HTTP on a Unix socket."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -44,11 +45,13 @@ class OperatorListener:
         callers: Callers,
         commitments: CommitmentRoutes,
         discarder: Discarder,
+        overview: Overview,
+        more: Sequence[web.RouteDef] = (),
     ) -> None:
         self._path = data / SOCKET_NAME
         self._journal, self._catalogue, self._node = journal, catalogue, node
         self._discarder = discarder
-        self._overview = Overview(catalogue)
+        self._overview = overview
         application = web.Application(middlewares=[plain_errors], client_max_size=BODY_LENGTH_MAX)
         application.add_routes(
             [
@@ -61,6 +64,7 @@ class OperatorListener:
                 web.post("/incidents/{id:[0-9]{1,18}}/resolve", self._resolve),
                 *callers.routes(),
                 *commitments.routes(),
+                *more,
             ]
         )
         self._runner = runner(application, "operator", shutdown_seconds=1.0)

@@ -1,11 +1,29 @@
 """Status: what the node says of itself, for health, for metrics and for people."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.catalogue import Catalogue
 from gateway.errors import CatalogueError, UnavailableError
 from gateway.journal import Journal, JournalSpace
+from gateway.model.identifiers import StudyUid, VaultId
+from gateway.storage.object_store import StoreHealth
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How it stands with volumes and the store."""
+
+    store: StoreHealth | None
+    """None: the store does not answer."""
+    working: int
+    """Volumes that are assembled, stored or read back now."""
+    waits_for: str | None
+    """What keeps them from it."""
+    oldest_seconds: float
+    """How long the oldest has waited that is in no volume yet."""
+    stopped: tuple[tuple[VaultId, StudyUid], ...]
+    """Studies of which too many volumes failed: they wait for `kuva volume retry`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +39,7 @@ class Status:
     behind: bool
     journal: JournalSpace
     counters: dict[str, int]
+    keeping: Keeping
 
 
 class Node:
@@ -34,9 +53,11 @@ class Node:
         associations: Callable[[], int],
         behind: Callable[[], bool],
         draining: Callable[[], bool],
+        keeping: Callable[[], Awaitable[Keeping]],
     ) -> None:
         self._journal, self._catalogue = journal, catalogue
         self._associations, self._behind, self._draining = associations, behind, draining
+        self._keeping = keeping
 
     async def status(self) -> Status:
         """Asks the catalogue and the journal."""
@@ -54,7 +75,7 @@ class Node:
         return Status(
             live=True, ready=not why_not, why_not=why_not, draining=self._draining(),
             associations=self._associations(), catalogue=catalogue, behind=self._behind(), journal=space,
-            counters=self._journal.counters(),
+            counters=self._journal.counters(), keeping=await self._keeping(),
         )  # fmt: skip
 
     async def _catalogue_answers(self) -> bool:

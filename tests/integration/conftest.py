@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,10 +23,10 @@ def another_gateway(tmp_path: Path) -> Iterator[Callable[..., GatewayProcess]]:
     """Makes gateways of one's own; they are ended with the test."""
     made: list[GatewayProcess] = []
 
-    def make(config: str | None = None, **sizes: str) -> GatewayProcess:
+    def make(config: str | None = None, **more: Any) -> GatewayProcess:
         folder = tmp_path / f"gateway-{len(made)}"
         folder.mkdir()
-        made.append(GatewayProcess(folder, config=config, **sizes).start())
+        made.append(GatewayProcess(folder, config=config, **more).start())
         return made[-1]
 
     yield make

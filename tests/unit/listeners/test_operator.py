@@ -71,7 +71,7 @@ async def answers(
     callers = Callers(catalogue, EXISTING)
     listener = OperatorListener(
         folder, nothing, catalogue, nothing, callers=callers, discarder=nothing,
-        commitments=CommitmentRoutes(catalogue, on_retry=lambda: None),
+        commitments=CommitmentRoutes(catalogue, on_retry=lambda: None), overview=nothing,
     )  # fmt: skip
     await listener.open()
     connector = aiohttp.UnixConnector(str(folder / SOCKET_NAME))
