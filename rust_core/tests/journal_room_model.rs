@@ -115,80 +115,89 @@ impl Model {
         (!fit.is_empty()).then(|| fit[which.index(fit.len())])
     }
 
-    /// False once the power is gone.
+    /// False once the power is gone, or it was stopped.
     fn take(&mut self, step: &Step) -> bool {
-        let Some(journal) = &self.journal else { return false };
-        match step {
-            Step::Keep { length, apart } => {
-                self.number += 1;
-                let (number, data_set) = (self.number, bytes_of(self.number, *length));
-                let mut said = particulars(number, &data_set);
-                said.verdict = if *apart { Verdict::Quarantined } else { Verdict::Kept };
-                let verdict = said.verdict;
-                let sent =
-                    send(journal, said, &data_set).and_then(|outcome| outcome.recv().unwrap());
-                match sent {
-                    Ok(id) => assert_eq!(self.live.insert(id, (number, *length, verdict)), None),
-                    Err(JournalError::Full) => {}
-                    Err(JournalError::ReadOnly(_)) => return false,
-                    Err(error) => panic!("{error}"),
-                }
-            }
-            Step::GiveUp { blocks } => {
-                let Ok(upload) = journal.begin() else { return true };
-                for _ in 0..*blocks {
-                    let mut block = take(journal);
-                    block.fill(&[0xAB; BLOCK]);
-                    if journal.append(&upload, block.freeze()).is_err() {
-                        break;
-                    }
-                }
-            }
-            Step::Forget(which) => {
-                if let Some((id, made)) = self.pick(which, false) {
-                    self.live.remove(&id);
-                    self.forgotten.insert(id, made);
-                    journal.forget(&[id]);
-                    assert!(journal.instance(id).unwrap().is_none());
-                }
-            }
-            Step::Discard(which) => {
-                let Some((id, _)) = self.pick(which, true) else { return true };
-                self.live.remove(&id);
-                match journal.discard(&[id], "by the model") {
-                    Ok(()) => drop(self.discarded.insert(id)),
-                    Err(JournalError::Full) => {}
-                    // Perhaps: the next start says.
-                    Err(JournalError::ReadOnly(_)) => return false,
-                    Err(error) => panic!("{error}"),
-                }
-            }
-            Step::Read(which) => {
-                if let Some((id, (number, length, _))) = self.pick(which, false) {
-                    match read(journal, id) {
-                        Ok(found) => assert!(found == Some(bytes_of(number, length)), "{id:?}"),
-                        Err(error) => assert!(matches!(error, JournalError::Io(_)), "{error}"),
-                    }
-                }
-            }
-            Step::OpenReader(which) => {
-                if let Some((id, (number, length, _))) = self.pick(which, false)
-                    && let Ok(reader) = journal.reader(id)
-                {
-                    self.readers.push((reader.unwrap(), number, length));
-                }
-            }
-            Step::Tend => {
-                // A day goes by between two looks: whatever is free is overwritten soon.
-                self.days += 1;
-                let tended = journal.tend(self.days * 86_400_000_000);
-                assert_eq!(tended.damaged, []);
-                self.tended.copied_instances += tended.copied_instances;
-                self.tended.overwritten_bytes += tended.overwritten_bytes;
-            }
-            Step::Restart => return false,
+        let Some(journal) = self.journal.take() else { return false };
+        let goes_on = match step {
+            Step::Keep { length, apart } => self.keep(&journal, *length, *apart),
+            Step::GiveUp { blocks } => give_up(&journal, *blocks),
+            Step::Forget(which) => self.forget(&journal, which),
+            Step::Discard(which) => self.discard(&journal, which),
+            Step::Read(which) => self.read(&journal, which),
+            Step::OpenReader(which) => self.open_reader(&journal, which),
+            Step::Tend => self.tend(&journal),
+            Step::Restart => false,
+        };
+        let writable = matches!(journal.state(), JournalState::Writable);
+        self.journal = Some(journal);
+        goes_on && writable
+    }
+
+    fn keep(&mut self, journal: &Journal, length: usize, apart: bool) -> bool {
+        self.number += 1;
+        let (number, data_set) = (self.number, bytes_of(self.number, length));
+        let mut said = particulars(number, &data_set);
+        said.verdict = if apart { Verdict::Quarantined } else { Verdict::Kept };
+        let verdict = said.verdict;
+        match send(journal, said, &data_set).and_then(|outcome| outcome.recv().unwrap()) {
+            Ok(id) => assert_eq!(self.live.insert(id, (number, length, verdict)), None),
+            Err(JournalError::Full) => {}
+            Err(JournalError::ReadOnly(_)) => return false,
+            Err(error) => panic!("{error}"),
         }
-        matches!(journal.state(), JournalState::Writable)
+        true
+    }
+
+    fn forget(&mut self, journal: &Journal, which: &prop::sample::Index) -> bool {
+        if let Some((id, made)) = self.pick(which, false) {
+            self.live.remove(&id);
+            self.forgotten.insert(id, made);
+            journal.forget(&[id]);
+            assert!(journal.instance(id).unwrap().is_none());
+        }
+        true
+    }
+
+    fn discard(&mut self, journal: &Journal, which: &prop::sample::Index) -> bool {
+        let Some((id, _)) = self.pick(which, true) else { return true };
+        let made = self.live.remove(&id);
+        match journal.discard(&[id], "by the model") {
+            Ok(()) => drop(self.discarded.insert(id)),
+            Err(JournalError::Full) => drop(made.map(|made| self.live.insert(id, made))),
+            // Perhaps: the next start says.
+            Err(JournalError::ReadOnly(_)) => return false,
+            Err(error) => panic!("{error}"),
+        }
+        true
+    }
+
+    fn read(&mut self, journal: &Journal, which: &prop::sample::Index) -> bool {
+        if let Some((id, (number, length, _))) = self.pick(which, false) {
+            match read(journal, id) {
+                Ok(found) => assert!(found == Some(bytes_of(number, length)), "{id:?}"),
+                Err(error) => assert!(matches!(error, JournalError::Io(_)), "{error}"),
+            }
+        }
+        true
+    }
+
+    fn open_reader(&mut self, journal: &Journal, which: &prop::sample::Index) -> bool {
+        if let Some((id, (number, length, _))) = self.pick(which, false)
+            && let Ok(reader) = journal.reader(id)
+        {
+            self.readers.push((reader.unwrap(), number, length));
+        }
+        true
+    }
+
+    fn tend(&mut self, journal: &Journal) -> bool {
+        // A day goes by between two looks: whatever is free is overwritten soon.
+        self.days += 1;
+        let tended = journal.tend(self.days * 86_400_000_000);
+        assert_eq!(tended.damaged, []);
+        self.tended.copied_instances += tended.copied_instances;
+        self.tended.overwritten_bytes += tended.overwritten_bytes;
+        true
     }
 
     /// What was opened before is read to its end, whatever happened since.
@@ -226,6 +235,18 @@ impl Model {
             self.start().unwrap();
         }
     }
+}
+
+fn give_up(journal: &Journal, blocks: usize) -> bool {
+    let Ok(upload) = journal.begin() else { return true };
+    for _ in 0..blocks {
+        let mut block = take(journal);
+        block.fill(&[0xAB; BLOCK]);
+        if journal.append(&upload, block.freeze()).is_err() {
+            break;
+        }
+    }
+    true
 }
 
 fn run(mode: WriteMode, seed: u64, steps: &[Step], cuts: &[u64]) -> Tended {

@@ -228,33 +228,12 @@ impl Commit {
 
     /// Encodes a request; one that cannot be recorded is answered here and now.
     fn encode(&self, request: Request, ahead: u64) -> Option<(Pending, bool)> {
-        let mut payload = Vec::new();
         match request {
-            Request::Close(upload, close) => {
-                let Close { particulars, tail, done } = *close;
-                let position = self.next_position + ahead;
-                let id = ReceiveId { node: self.node, epoch: self.log.epoch, position };
-                let bytes = tail.as_bytes();
-                let encoded = upload.extents().and_then(|extents| {
-                    closing::encode(id, &particulars, &extents, bytes, &mut payload)?;
-                    self.fits(&payload).map(|()| extents)
-                });
-                drop(tail);
-                let then = |extents| {
-                    let (upload, verdict) = (upload.clone(), particulars.verdict);
-                    Then::Kept { upload, id, verdict, extents, done }
-                };
-                match encoded {
-                    Ok(extents) => {
-                        let (kind, number) = (Kind::Closing, upload.number);
-                        let data = !extents.is_empty();
-                        Some((Pending { payload, kind, upload: number, then: then(extents) }, data))
-                    }
-                    Err(error) => {
-                        self.failed(then(Vec::new()), &error);
-                        None
-                    }
-                }
+            Request::Close(upload, close) => self.encode_close(upload, *close, ahead),
+            // Discards take no position; `ahead` counts them all the same, which only leaves a gap.
+            // Positions increase, they need not be dense.
+            Request::Discard(ids, reason, reply) => {
+                Some((self.encode_discard(&ids, reason, reply)?, false))
             }
             Request::Sync => {
                 // A failure poisons the journal, which says it to everyone.
@@ -266,25 +245,52 @@ impl Commit {
                 moving.iter().for_each(|moving| moving.give_up(&self.log));
                 None
             }
-            Request::Discard(ids, reason, reply) => {
-                let discard = self.discard_of(&ids, reason);
-                if discard.discarded.is_empty() {
-                    reply.send(Ok(())).ok();
-                    return None;
-                }
-                let encoded = discard.encode(&mut payload).and_then(|()| self.fits(&payload));
-                let then = Then::Discarded { discard, reply };
-                match encoded {
-                    // Discards take no position; `ahead` counts them all the same, which only
-                    // leaves a gap. Positions increase, they need not be dense.
-                    Ok(()) => {
-                        Some((Pending { payload, kind: Kind::Discard, upload: 0, then }, false))
-                    }
-                    Err(error) => {
-                        self.failed(then, &error);
-                        None
-                    }
-                }
+        }
+    }
+
+    fn encode_close(
+        &self,
+        upload: Arc<UploadState>,
+        close: Close,
+        ahead: u64,
+    ) -> Option<(Pending, bool)> {
+        let Close { particulars, tail, done } = close;
+        let mut payload = Vec::new();
+        let position = self.next_position + ahead;
+        let id = ReceiveId { node: self.node, epoch: self.log.epoch, position };
+        let encoded = upload.extents().and_then(|extents| {
+            closing::encode(id, &particulars, &extents, tail.as_bytes(), &mut payload)?;
+            self.fits(&payload).map(|()| extents)
+        });
+        drop(tail);
+        let number = upload.number;
+        let then = |extents| Then::Kept { upload, id, verdict: particulars.verdict, extents, done };
+        match encoded {
+            Ok(extents) => {
+                let (kind, data) = (Kind::Closing, !extents.is_empty());
+                Some((Pending { payload, kind, upload: number, then: then(extents) }, data))
+            }
+            Err(error) => {
+                self.failed(then(Vec::new()), &error);
+                None
+            }
+        }
+    }
+
+    fn encode_discard(&self, ids: &[ReceiveId], reason: Arc<str>, reply: Reply) -> Option<Pending> {
+        let mut payload = Vec::new();
+        let discard = self.discard_of(ids, reason);
+        if discard.discarded.is_empty() {
+            reply.send(Ok(())).ok();
+            return None;
+        }
+        let encoded = discard.encode(&mut payload).and_then(|()| self.fits(&payload));
+        let then = Then::Discarded { discard, reply };
+        match encoded {
+            Ok(()) => Some(Pending { payload, kind: Kind::Discard, upload: 0, then }),
+            Err(error) => {
+                self.failed(then, &error);
+                None
             }
         }
     }
