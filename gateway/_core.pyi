@@ -230,6 +230,10 @@ class Progress:
     """C-STOREs received and not yet answered."""
     in_message: bool
     """A PDU or message has begun and not ended: the progress floor applies."""
+    message: int
+    """Number of the message that began last, on this association."""
+    message_received: int
+    """Bytes received since its command."""
     paused: bool
     """It holds bytes it may not take yet (no room in the block pool, window full): do not read."""
 
@@ -488,7 +492,7 @@ class VolumeContents:
 
 @final
 class Damaged:
-    """A whole closing record that points at bytes which a power cut took: an incident."""
+    """A whole closing record that points at bytes which are gone or not what was written: an incident."""
 
     epoch: int
     position: int
@@ -531,6 +535,10 @@ class Room:
     """Why it takes no new instance now."""
     write_mode: str
     """How the journal is written, as probed at start, with the reason."""
+    drain: float
+    """Room that comes back, bytes a second, smoothed over ten seconds."""
+    slowed: int
+    """Associations whose reading is held back now, because the journal fills."""
 
 @final
 class StudyOpening:
@@ -572,6 +580,8 @@ class Wake:
     before it is taken are taken with it, and wake nobody."""
     refused: list[Refused]
     """At most 100; the counters have them all."""
+    damaged: list[Damaged]
+    """What was found damaged while the journal kept house. Nothing rests on these bytes from now on."""
     journal_stopped: str | None
 
 @final
@@ -697,8 +707,10 @@ class Node:
         block_pool: int,
         locator_key: bytes,
         workers: int = 0,
+        overwrite_after: int | None = None,
     ) -> Node:
-        """Blocking: recovers the journal in `folder`. `workers` 0 = one a core. JournalRotError if a
+        """Blocking: recovers the journal in `folder`. `workers` 0 = one a core; `overwrite_after`: seconds for
+        which a segment is free before it is overwritten, None = a day. JournalRotError if a
         record that was known durable is bad: the node must not start."""
 
     recovery: Recovery

@@ -80,6 +80,10 @@ class Timers:
     idle_seconds: float = 600.0
     progress_bytes_per_second: int = 1 << 10
     progress_window_seconds: float = 60.0
+    message_seconds: float = 600.0
+    """For one whole message, beside what its bytes are given."""
+    message_bytes_per_second: int = 32 << 10
+    """A message has another second for each so many bytes that came: 8 GiB has three days, if need be."""
     send_seconds: float = 60.0
     """For the peer to take what waits to be written: one with a zero window is aborted."""
 
@@ -145,6 +149,7 @@ class Association(asyncio.BufferedProtocol):
         self._held: list[bytes] = []
         now = time.monotonic()
         self._phase_since = self._moved_at = self._window_since = self._sent_at = now
+        self._message, self._message_since, self._swept_at = 0, now, now
         self._moved = self._window_received = 0
         self._written = self._taken = self._held_length = 0
 
@@ -386,7 +391,19 @@ class Association(asyncio.BufferedProtocol):
             if progress.received - self._window_received < floor:
                 return self.abort(NO_PROGRESS)
             self._window_since, self._window_received = now, progress.received
+        self._sweep_message(now, progress)
         return None
+
+    def _sweep_message(self, now: float, progress: _core.Progress) -> None:
+        """A message has a deadline, too, and not only a floor: what it keeps of the journal nobody else has."""
+        since_sweep, self._swept_at = now - self._swept_at, now
+        if not progress.in_message or progress.message != self._message:
+            self._message, self._message_since = progress.message, now
+        elif progress.paused:
+            self._message_since += since_sweep  # our doing, not the peer's
+        earned = progress.message_received / self.timers.message_bytes_per_second
+        if now - self._message_since > self.timers.message_seconds + earned:
+            self.abort(NO_PROGRESS)
 
     def _sweep_sending(self, now: float) -> None:
         if self._transport is None or self.phase is Phase.LOST:

@@ -37,6 +37,8 @@ pub struct Progress {
     sent: u64,
     outstanding: u32,
     in_message: bool,
+    message: u64,
+    message_received: u64,
     paused: bool,
 }
 
@@ -354,11 +356,14 @@ impl Association {
 
     fn progress(&self) -> Progress {
         let inner = self.lock();
+        let (message, message_received) = inner.peer.message();
         Progress {
             received: inner.peer.received(),
             sent: inner.handed_out + self.lane.sent(),
             outstanding: self.lane.outstanding(),
             in_message: inner.peer.in_message(),
+            message,
+            message_received,
             paused: inner.peer.paused(),
         }
     }

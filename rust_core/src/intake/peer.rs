@@ -76,6 +76,8 @@ pub struct Peer {
     window: u32,
     release_wanted: bool,
     received: u64,
+    /// Messages begun, and what had been received when the last one was.
+    messages: (u64, u64),
     paused: bool,
 }
 
@@ -114,6 +116,7 @@ impl Peer {
             window: 1,
             release_wanted: false,
             received: 0,
+            messages: (0, 0),
             paused: false,
         }
     }
@@ -136,6 +139,12 @@ impl Peer {
     /// Bytes received since the association began.
     pub fn received(&self) -> u64 {
         self.received
+    }
+
+    /// The message that began last, by number, and bytes received since its command.
+    pub fn message(&self) -> (u64, u64) {
+        let (number, from) = self.messages;
+        (number, self.received - from)
     }
 
     /// Whether it holds bytes that it may not take yet.
@@ -309,6 +318,7 @@ impl Peer {
         raw: CommandSet,
         heard: &mut Vec<Heard>,
     ) {
+        self.messages = (self.messages.0 + 1, self.received);
         match command {
             Command::CStoreRq { message_id, sop_class, sop_instance, .. } => {
                 self.begin_instance(context_id, message_id, &sop_class, &sop_instance);
@@ -432,7 +442,7 @@ fn take(receiving: &mut Receiving, intake: &Arc<Intake>, lane: &Arc<Lane>, bytes
         return taken;
     }
     lane.wait();
-    if lane.has_room() {
+    if lane.has_room() && !lane.is_slowed() {
         // It is the pool that has nothing; otherwise the lane's own blocks will name it.
         intake.thirsty(lane);
     }

@@ -25,7 +25,7 @@ entries! { Ending:
         "Associate and send nothing.";
     NO_PROGRESS "no-progress" Sender None Abort(2, 0), None;
         "a message makes no progress"
-        "A message that has begun arrives with some speed (`dicom.progress_floor_bytes_per_second`)." ""
+        "A message that has begun arrives with some speed (`dicom.progress_floor_bytes_per_second`), and whole within ten minutes and a second for each 32 KiB." ""
         SLOW, "Send half a C-STORE and stop.";
     NOTHING_TAKEN "peer-takes-nothing" Sender None Close, None;
         "the peer takes nothing"

@@ -18,6 +18,8 @@ TIMERS = Timers(
     idle_seconds=100,
     progress_bytes_per_second=10,
     progress_window_seconds=20,
+    message_seconds=300,
+    message_bytes_per_second=100,
     send_seconds=5,
 )
 ABORT = b"abort"
@@ -31,6 +33,8 @@ class Engine:
     sent: int = 0
     outstanding: int = 0
     in_message: bool = False
+    message: int = 0
+    message_received: int = 0
     paused: bool = False
     says: list[Any] | None = None
     gone: bool = False
@@ -52,6 +56,8 @@ class Engine:
             sent=self.sent,
             outstanding=self.outstanding,
             in_message=self.in_message,
+            message=self.message,
+            message_received=self.message_received,
             paused=self.paused,
         )
 
@@ -215,6 +221,48 @@ def test_a_message_above_the_progress_floor_goes_on(established: Set):
         established.engine.received += 11
         established.at(second)
     assert established.association.phase is Phase.ESTABLISHED
+
+
+def _receive(established: Set, *, seconds: range, bytes_a_second: int) -> None:
+    for second in seconds:
+        established.engine.received += bytes_a_second
+        established.engine.message_received += bytes_a_second
+        established.at(second)
+
+
+def test_a_message_that_never_ends_is_aborted_however_steadily_it_comes(established: Set):
+    established.engine.in_message, established.engine.message = True, 1
+    _receive(established, seconds=range(330), bytes_a_second=11)
+    assert established.association.phase is Phase.ESTABLISHED, "300 seconds, and what its bytes earned"
+    _receive(established, seconds=range(330, 345), bytes_a_second=11)
+    assert "no progress" in established.association.why_ended
+
+
+def test_a_long_message_over_a_slow_line_has_the_time_that_its_bytes_earn(established: Set):
+    established.engine.in_message, established.engine.message = True, 1
+    _receive(established, seconds=range(100_000), bytes_a_second=100)
+    assert established.association.phase is Phase.ESTABLISHED
+
+
+def test_each_message_has_a_deadline_of_its_own(established: Set):
+    established.engine.in_message = True
+    for number in range(20):
+        established.engine.message, established.engine.message_received = number, 0
+        _receive(established, seconds=range(number * 60, number * 60 + 60), bytes_a_second=11)
+    assert established.association.phase is Phase.ESTABLISHED
+
+
+def test_the_deadline_of_a_message_stands_still_while_we_do_not_read(established: Set):
+    established.engine.in_message, established.engine.message = True, 1
+    established.engine.outstanding = 1
+    _receive(established, seconds=range(200), bytes_a_second=11)
+    established.engine.paused = True
+    _receive(established, seconds=range(200, 5000), bytes_a_second=0)
+    established.engine.paused = False
+    _receive(established, seconds=range(5000, 5100), bytes_a_second=11)
+    assert established.association.phase is Phase.ESTABLISHED
+    _receive(established, seconds=range(5100, 5200), bytes_a_second=11)
+    assert "no progress" in established.association.why_ended
 
 
 def test_a_pause_of_ours_is_not_held_against_the_peer(established: Set):
