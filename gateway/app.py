@@ -143,6 +143,7 @@ class Gateway:
         journal = await Journal.open(
             data / "journal", identifier=identity.id, epoch=self._start.epoch, capacity=settings.capacity,
             segment=settings.segment, locator_key=self._locator_key,
+            overwrite_after=settings.overwrite_after_seconds,
         )  # fmt: skip
         stack.push_async_callback(journal.stop)
         return journal
@@ -171,6 +172,7 @@ class Gateway:
         pipeline = Pipeline(
             journal, catalogue, dicom.line, landed, on_quarantined=comparer.kick,
             on_landed=self._count_landed, on_kept=(kept, keeping.planner.landed),
+            on_damaged=rescuer.kick,
         )  # fmt: skip
         dicom.before_writing(pipeline.drain)
         await discarder.pay_all()

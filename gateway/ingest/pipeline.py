@@ -12,6 +12,7 @@ from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError
 from gateway.ingest.duplicates import StudyOpener
 from gateway.ingest.landing import flush_of
+from gateway.ingest.recovery import report_damage
 from gateway.journal import FLUSH_INSTANCES_MAX, Journal
 from gateway.model.batch import Flush
 from gateway.wire.dicom.refusals import CATALOGUE, log_fields
@@ -48,12 +49,13 @@ class Pipeline:
         on_quarantined: Callable[[], None] = lambda: None,
         on_landed: Callable[[int, float], None] = lambda instances, seconds: None,
         on_kept: Sequence[Callable[[Flush], None]] = (),
+        on_damaged: Callable[[], None] = lambda: None,
     ) -> None:
         self._journal, self._catalogue, self._line = journal, catalogue, line
         self._through = dict(catalogued)
         self._opener = StudyOpener(journal, catalogue)
         self._on_quarantined, self._on_landed = on_quarantined, on_landed
-        self._on_kept = on_kept
+        self._on_kept, self._on_damaged = on_kept, on_damaged
         self._closed = asyncio.Event()
         self._closed.set()  # what was recovered waits already
         self._tasks: asyncio.TaskGroup | None = None
@@ -102,9 +104,19 @@ class Pipeline:
             self._closed.set()
         for refused in wake.refused:
             _tell(refused)
+        for damaged in wake.damaged:
+            self._tasks.create_task(self._damaged(damaged), name="damage")
         if wake.journal_stopped is not None:
             self.stopped = wake.journal_stopped
             log.error("the journal stopped; nothing more is taken", reason=wake.journal_stopped)
+
+    async def _damaged(self, damaged: _core.Damaged) -> None:
+        """Found while the journal kept house; it is found again after a restart, should this fail."""
+        try:
+            await report_damage(damaged, self._journal, self._catalogue, "an instance is damaged in the journal")
+        except GatewayError as error:
+            log.warning("damage could not be recorded", reason=str(error))
+        self._on_damaged()
 
     async def _land_until_finished(self) -> None:
         pause = RETRY_SECONDS_LEAST

@@ -75,13 +75,19 @@ async def recover(journal: Journal, catalogue: Catalogue) -> tuple[tuple[int, in
         unwritten_bytes=found.unwritten_bytes, segments=found.segments, seconds=round(found.seconds, 3),
     )  # fmt: skip
     for damaged in found.damaged:
-        await _report(damaged, journal, catalogue)
+        await report_damage(damaged, journal, catalogue)
     return landed
 
 
-async def _report(damaged: _core.Damaged, journal: Journal, catalogue: Catalogue) -> None:
+async def report_damage(
+    damaged: _core.Damaged,
+    journal: Journal,
+    catalogue: Catalogue,
+    event: str = "an instance lost bytes to a power cut",
+) -> None:
+    """Tells the log, and keeps an incident if it can be read of whom it was."""
     where = {"epoch": damaged.epoch, "position": damaged.position}
-    log.error("an instance lost bytes to a power cut", reason=damaged.why, **where)
+    log.error(event, reason=damaged.why, **where)
     if damaged.vault:
         await catalogue.incidents.damaged(
             ReceiveId(journal.identifier, damaged.epoch, damaged.position),

@@ -35,6 +35,10 @@ class JournalSpace:
     writable: bool
     why: str | None
     write_mode: str
+    drain: float
+    """Bytes a second."""
+    slowed: int
+    """Associations whose reading is held back now."""
 
 
 class Journal:
@@ -47,7 +51,15 @@ class Journal:
 
     @classmethod
     async def open(
-        cls, folder: Path, *, identifier: NodeId, epoch: int, capacity: int, segment: int, locator_key: bytes
+        cls,
+        folder: Path,
+        *,
+        identifier: NodeId,
+        epoch: int,
+        capacity: int,
+        segment: int,
+        locator_key: bytes,
+        overwrite_after: int | None = None,
     ) -> "Journal":
         """Recovers the journal in `folder`, or makes it. Raises `JournalRotError`, `JournalError`."""
 
@@ -56,6 +68,7 @@ class Journal:
             return _core.Node(
                 str(folder), node=identifier.bytes, epoch=epoch, capacity=capacity, segment=segment,
                 block_pool=BLOCK_POOL_BYTES, locator_key=locator_key[:LOCATOR_KEY_LENGTH],
+                overwrite_after=overwrite_after,
             )  # fmt: skip
 
         return cls(await asyncio.to_thread(make), identifier, epoch)
@@ -198,8 +211,9 @@ class Journal:
         """Room and state."""
         room = self._node.room()
         return JournalSpace(
-            room.capacity, room.live, room.dead, room.fill, room.writable, room.why, room.write_mode
-        )
+            room.capacity, room.live, room.dead, room.fill, room.writable, room.why, room.write_mode,
+            room.drain, room.slowed,
+        )  # fmt: skip
 
     def counters(self) -> dict[str, int]:
         """Monotonic counters of the stages, by name."""

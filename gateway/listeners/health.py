@@ -32,6 +32,7 @@ class JournalCollector(Collector):
         for name, number in (
             ("fill", space.fill), ("capacity_bytes", space.capacity), ("live_bytes", space.live),
             ("dead_bytes", space.dead), ("writable", space.writable),
+            ("drain_bytes_per_second", space.drain), ("slowed_associations", space.slowed),
         ):  # fmt: skip
             if name != "fill":
                 yield GaugeMetricFamily(f"kuva_journal_{name}", f"The journal's {name}.", value=float(number))

@@ -78,6 +78,12 @@ class JournalSettings(_Section):
     segment: Bytes = Field(
         default=64 << 20, ge=4 << 20, le=1 << 30, description="Size of one pre-written segment file."
     )
+    overwrite_after_seconds: int = Field(
+        default=24 * 60 * 60,
+        ge=60,
+        le=30 * 24 * 60 * 60,
+        description="A segment that is free for so long is overwritten, so that nothing disposed of lingers.",
+    )
 
 
 class StoreSettings(_Section):

@@ -7,6 +7,8 @@ mod rig;
 
 use std::sync::{Arc, Barrier, Mutex};
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
 use kuva_core::instance::{ReceiveId, StudyKey};
 use kuva_core::intake::waiting::PARKED_BYTES_MAX;
 use kuva_core::journal::JournalError;
@@ -420,4 +422,42 @@ fn what_is_in_a_verified_volume_leaves_the_journal_and_is_identical_all_the_same
     sender.send(&sample);
     assert_eq!(sender.status(), SUCCESS);
     assert_eq!((rig.counter("instances_identical"), rig.live_bytes()), (1, 0));
+}
+
+#[test]
+fn while_the_journal_fills_reading_is_held_back_and_nobody_is_left_waiting() {
+    let rig = Rig::new();
+    let (ended, slowest) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // A virtual clock: a tenth of a second a look.
+            for look in 0.. {
+                rig.look(look * 100_000);
+                slowest.fetch_max((rig.fill() * 100.0) as u64, SeqCst);
+                if ended.load(SeqCst) {
+                    break;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        });
+        let mut sender = rig.sender();
+        let mut forgotten = 0;
+        for number in 0..60 {
+            sender.send(&Sample::new("1.2.3", number, 900_000));
+            assert_eq!(sender.status(), SUCCESS);
+            if number % 4 == 3 && rig.fill() > 0.7 {
+                // Volumes drain it.
+                let (study, newest) = rig.newest();
+                rig.flush().unwrap();
+                rig.landed(newest.position);
+                let ids = (1..=newest.position).map(|position| ReceiveId { position, ..newest });
+                rig.forget(&study, &ids.collect::<Vec<_>>()).unwrap();
+                forgotten += 1;
+            }
+        }
+        ended.store(true, SeqCst);
+        assert!(forgotten > 2);
+    });
+    assert!(rig.counter("associations_slowed") > 0);
+    assert!((61..90).contains(&slowest.load(SeqCst)), "{slowest:?} per cent");
 }

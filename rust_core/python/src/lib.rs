@@ -13,6 +13,7 @@ mod refusal;
 mod source;
 mod tables;
 mod volume;
+mod waking;
 
 use pyo3::prelude::*;
 
@@ -35,7 +36,7 @@ mod _core {
     #[pymodule_export]
     use super::index::{KnownInstance, decode_block, locator_hash, restrict_block};
     #[pymodule_export]
-    use super::node::{Comparison, Difference, Node, Refused, Room, StudyOpening, Wake};
+    use super::node::{Comparison, Difference, Node, Room};
     #[pymodule_export]
     use super::recovery::{Damaged, Recovery};
     #[pymodule_export]
@@ -46,6 +47,8 @@ mod _core {
     use super::tables::{rule_codes, transfer_syntaxes};
     #[pymodule_export]
     use super::volume::{Assembled, Assembly, Verification, VolumeContents, VolumeScan};
+    #[pymodule_export]
+    use super::waking::{Refused, StudyOpening, Wake};
 
     use super::*;
 

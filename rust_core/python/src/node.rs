@@ -10,7 +10,6 @@ use kuva_core::dedup::{DuplicatesLimits, DuplicatesTable, Known, KnownContent, O
 use kuva_core::instance::{Microseconds, NodeId, ReceiveId, StudyKey, VaultId, Verdict};
 use kuva_core::intake::landing::Closed;
 use kuva_core::intake::node::Newest;
-use kuva_core::intake::wake;
 use kuva_core::intake::{Intake, IntakeSettings};
 use kuva_core::journal::{self, FileMedium, Journal, JournalConfig, JournalState};
 use kuva_core::volume::{Assembly as CoreAssembly, Plan};
@@ -24,6 +23,7 @@ use super::index::{known_in, known_in_volume};
 use super::recovery::{Recovery, describe};
 use super::source::InstanceSource;
 use super::volume::{self, Assembly};
+use super::waking::Wake;
 
 /// See the stub.
 #[pyclass(frozen, get_all, module = "gateway._core")]
@@ -35,38 +35,8 @@ pub struct Room {
     writable: bool,
     why: Option<String>,
     write_mode: String,
-}
-
-/// See the stub.
-#[pyclass(frozen, get_all, module = "gateway._core")]
-pub struct StudyOpening {
-    vault: Py<PyBytes>,
-    study: String,
-}
-
-/// See the stub.
-#[pyclass(frozen, get_all, module = "gateway._core")]
-pub struct Wake {
-    opening: Vec<Py<StudyOpening>>,
-    resume: Vec<u64>,
-    output: Vec<(u64, Py<PyBytes>)>,
-    landing: bool,
-    refused: Vec<Py<Refused>>,
-    journal_stopped: Option<String>,
-}
-
-/// See the stub.
-#[pyclass(frozen, get_all, module = "gateway._core")]
-pub struct Refused {
-    association: u64,
-    calling: String,
-    address: String,
-    sop_instance: Option<String>,
-    code: &'static str,
-    status: u16,
-    comment: String,
-    offending: Option<u32>,
-    byte: Option<u64>,
+    drain: f64,
+    slowed: usize,
 }
 
 /// See the stub.
@@ -117,7 +87,7 @@ type EquivalentContent = (String, Vec<u8>, String, String);
 #[pymethods]
 impl Node {
     #[new]
-    #[pyo3(signature = (folder, *, node, epoch, capacity, segment, block_pool, locator_key, workers=0))]
+    #[pyo3(signature = (folder, *, node, epoch, capacity, segment, block_pool, locator_key, workers=0, overwrite_after=None))]
     #[expect(clippy::too_many_arguments, reason = "named in Python")]
     fn new(
         py: Python<'_>,
@@ -129,13 +99,16 @@ impl Node {
         block_pool: usize,
         locator_key: [u8; 16],
         workers: usize,
+        overwrite_after: Option<u64>,
     ) -> PyResult<Self> {
         let node = NodeId(node);
+        let config = JournalConfig::new(node, epoch);
         let config = JournalConfig {
             capacity_bytes: capacity,
             segment_bytes: segment,
             block_pool_bytes: block_pool,
-            ..JournalConfig::new(node, epoch)
+            overwrite_after_seconds: overwrite_after.unwrap_or(config.overwrite_after_seconds),
+            ..config
         };
         let workers = if workers == 0 { cores() } else { workers };
         let began = Instant::now();
@@ -150,21 +123,7 @@ impl Node {
     }
 
     fn drain(&self, py: Python<'_>) -> PyResult<Wake> {
-        let pile = self.intake.wake.drain();
-        let opening = pile.opening.into_iter().map(|key| {
-            let vault = PyBytes::new(py, &key.vault.0).unbind();
-            Py::new(py, StudyOpening { vault, study: key.study.to_string() })
-        });
-        let refused = pile.refused.into_iter().map(|refused| Py::new(py, self::refused(refused)));
-        let output = pile.output.into_iter();
-        Ok(Wake {
-            opening: opening.collect::<PyResult<_>>()?,
-            resume: pile.resume.into_iter().collect(),
-            output: output.map(|(n, bytes)| (n, PyBytes::new(py, &bytes).unbind())).collect(),
-            landing: pile.landing,
-            refused: refused.collect::<PyResult<_>>()?,
-            journal_stopped: pile.stopped,
-        })
+        Wake::of(py, self.intake.wake.drain())
     }
 
     #[expect(clippy::too_many_arguments, reason = "all that is known of a study")]
@@ -339,7 +298,7 @@ impl Node {
 
     fn room(&self) -> Room {
         let journal = &self.intake.journal;
-        let room = journal.room();
+        let (room, paced) = (journal.room(), self.intake.pace.paced());
         let why = journal.admits().err().map(|why| why.to_string());
         Room {
             capacity: room.capacity,
@@ -349,6 +308,8 @@ impl Node {
             writable: journal.state() == JournalState::Writable,
             why,
             write_mode: journal.medium().why,
+            drain: paced.drain,
+            slowed: paced.slowed,
         }
     }
 
@@ -387,20 +348,6 @@ fn equivalent((sop_instance, digest, syntax, class): &EquivalentContent) -> PyRe
     })
 }
 
-fn refused(refused: wake::Refused) -> Refused {
-    Refused {
-        association: refused.association,
-        calling: refused.sender.calling.to_string(),
-        address: refused.sender.address.to_string(),
-        sop_instance: refused.sop_instance.map(|uid| uid.to_string()),
-        code: refused.refusal.code(),
-        status: refused.refusal.status(),
-        comment: refused.refusal.comment(),
-        offending: refused.refusal.offending,
-        byte: refused.refusal.byte,
-    }
-}
-
 fn difference(found: dataset::Difference) -> Difference {
     let kind = match found.kind {
         DifferenceKind::Added => "added",
@@ -430,11 +377,18 @@ fn start(
         table.recovered_damaged(found.receive_id, &found.particulars);
     }
     let intake = Intake::start(journal, table, settings).map_err(error::journal)?;
+    intake.keep_house(Arc::new(Box::new(steady())))?;
     Ok((intake, recovery))
 }
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// A clock that never goes back.
+fn steady() -> impl Fn() -> Microseconds {
+    let began = Instant::now();
+    move || i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX)
 }
 
 fn now() -> Microseconds {

@@ -1,7 +1,7 @@
 //! What was found in the journal at start, as Python sees it.
 
 use kuva_core::instance::{ReceiveId, Verdict};
-use kuva_core::intake::Intake;
+use kuva_core::intake::{Intake, wake};
 use kuva_core::journal;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -68,4 +68,21 @@ fn damage(py: Python<'_>, found: &journal::Damaged) -> PyResult<Py<Damaged>> {
         sop_instance: said.identity.sop_instance.to_string(),
     };
     Py::new(py, damaged)
+}
+
+impl Damaged {
+    /// Found since the start; of whom it was, if that could be read.
+    pub(super) fn found(py: Python<'_>, found: &wake::Damage) -> PyResult<Py<Self>> {
+        let of = found.of.as_ref();
+        let vault = of.map_or(&[][..], |(key, _)| &key.vault.0);
+        let damaged = Self {
+            epoch: found.receive_id.epoch,
+            position: found.receive_id.position,
+            why: found.why.clone(),
+            vault: PyBytes::new(py, vault).unbind(),
+            study: of.map_or_else(String::new, |(key, _)| key.study.to_string()),
+            sop_instance: of.map_or_else(String::new, |(_, uid)| uid.to_string()),
+        };
+        Py::new(py, damaged)
+    }
 }

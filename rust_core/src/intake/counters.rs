@@ -38,6 +38,14 @@ counters! {
     instances_abandoned,
     /// Studies for which the catalogue was asked.
     studies_opened,
+    /// Times that an association had to wait because the journal fills.
+    associations_slowed,
+    /// Instances copied forward in the journal, out of segments that were mostly dead.
+    journal_copied_instances,
+    /// Bytes of their records.
+    journal_copied_bytes,
+    /// Bytes of free segments that were overwritten, so that what was disposed of does not linger.
+    journal_overwritten_bytes,
     /// Answers sent by a worker straight on the socket.
     answers_sent_directly,
     /// Answers handed to the event loop.

@@ -37,6 +37,10 @@ pub struct Lane {
     outstanding: AtomicU32,
     blocks: AtomicUsize,
     waiting: AtomicBool,
+    /// It waits for the journal to have room, in the queue of the pace.
+    slowed: AtomicBool,
+    /// Blocks that it may read whatever the pace is.
+    turns: AtomicUsize,
     sent: AtomicU64,
     outgoing: Mutex<Outgoing>,
     wake: Arc<WakeUps>,
@@ -63,6 +67,8 @@ impl Lane {
             outstanding: AtomicU32::new(0),
             blocks: AtomicUsize::new(0),
             waiting: AtomicBool::new(false),
+            slowed: AtomicBool::new(false),
+            turns: AtomicUsize::new(0),
             sent: AtomicU64::new(0),
             outgoing: Mutex::default(),
             wake,
@@ -119,6 +125,29 @@ impl Lane {
     /// Whether the association may have another block of the pool.
     pub fn has_room(&self) -> bool {
         self.blocks.load(SeqCst) < BLOCKS_HELD_MAX
+    }
+
+    /// It waits in the queue of the pace, or does not any more.
+    pub fn slow(&self, slowed: bool) {
+        if slowed {
+            count(&self.counters.associations_slowed, 1);
+        }
+        self.slowed.store(slowed, SeqCst);
+    }
+
+    /// Whether it waits in the queue of the pace.
+    pub fn is_slowed(&self) -> bool {
+        self.slowed.load(SeqCst)
+    }
+
+    /// Its turn has come, for so many blocks.
+    pub fn give_turns(&self, blocks: usize) {
+        self.turns.fetch_add(blocks, SeqCst);
+    }
+
+    /// Takes one block of its turn, if it has any left.
+    pub fn take_turn(&self) -> bool {
+        self.turns.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok()
     }
 
     /// The reader stops until [`WakeUps`] names this association. Ask again for what was missing

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::beat::Beat;
 use super::budget::Budget;
 use super::counters::Counters;
 use super::digest::DigestPool;
 use super::landing::{Landing, UNLANDED_MAX};
 use super::lane::Lane;
 use super::owed::Owed;
+use super::pace::Pace;
 use super::receiving::refusal_of;
 use super::waiting::WaitingRoom;
 use super::wake::WakeUps;
@@ -82,6 +84,12 @@ pub struct Intake {
     pub refusals: RefusalCounters,
     /// What the catalogue must learn.
     pub landing: Landing,
+    /// How fast instances may be read.
+    pub pace: Pace,
+    /// Looks at the room.
+    pub(super) pacing: Beat,
+    /// Keeps house in the journal.
+    pub(super) tending: Beat,
     /// Vaults of what was found in the journal at start.
     pub vaults_recovered: BTreeSet<VaultId>,
     /// When the oldest of it was received.
@@ -119,6 +127,9 @@ impl Intake {
             budget: Arc::default(),
             refusals: RefusalCounters::default(),
             landing: Landing::default(),
+            pace: Pace::new(),
+            pacing: Beat::default(),
+            tending: Beat::default(),
             vaults_recovered,
             received_oldest,
             studies: Mutex::new(studies),
@@ -240,6 +251,8 @@ impl Intake {
 
     /// Let everything queued become durable, then end all threads.
     pub fn stop(&self) {
+        self.pacing.stop();
+        self.tending.stop();
         self.digest.stop();
         self.journal.shutdown();
     }

@@ -12,6 +12,7 @@ use super::counters::count;
 use super::digest::{Mailbox, Work};
 use super::lane::Lane;
 use super::node::Intake;
+use super::pace::Reading;
 use crate::command::{CommandSet, build};
 use crate::dataset::{Encoding, encoding_of};
 use crate::instance::Uid;
@@ -148,6 +149,9 @@ impl Receiving {
 
     /// The last fragment is here: the digest concludes.
     pub fn finish(mut self, intake: &Arc<Intake>) {
+        if let Some(block) = &self.block {
+            intake.pace.ended_early(block.len());
+        }
         let tail = self.block.take().map_or(Tail::Empty, |block| Tail::Block(block.freeze()));
         let work = Work::Tail(tail);
         match self.is_quick(&work) {
@@ -172,11 +176,30 @@ impl Receiving {
     }
 
     fn room(&mut self, intake: &Intake) -> Option<&mut Block> {
-        if self.block.is_none() && self.inbound.lane.has_room() {
-            let lane = Arc::clone(&self.inbound.lane);
-            self.block = intake.journal.pool().take_for(lane);
+        let lane = &self.inbound.lane;
+        if self.block.is_none() && lane.has_room() && self.has_turn(intake) {
+            self.block = intake.journal.pool().take_for(lane.clone());
+            if self.block.is_none() {
+                lane.give_turns(1);
+            }
         }
         self.block.as_mut()
+    }
+
+    /// Whether the pace lets a block be read. What is not written takes no room, and is read anyhow.
+    fn has_turn(&self, intake: &Intake) -> bool {
+        if self.inbound.upload().is_none() {
+            return true;
+        }
+        match intake.pace.may_read(&self.inbound.lane) {
+            Reading::Now => true,
+            Reading::Later { begins } => {
+                if begins {
+                    intake.pacing.wake();
+                }
+                false
+            }
+        }
     }
 
     fn pass_on(&mut self, intake: &Arc<Intake>) {

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::instance::{Sender, StudyKey, Uid};
+use crate::instance::{ReceiveId, Sender, StudyKey, Uid};
 use crate::refusal::Refusal;
 
 /// Refusals told in one drain; the counters have them all, whatever a sender sends.
@@ -27,6 +27,17 @@ pub struct Refused {
     pub refusal: Refusal,
 }
 
+/// An instance that was found damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Its receive id.
+    pub receive_id: ReceiveId,
+    /// Study and SOP Instance UID; None if not even its closing record can be read.
+    pub of: Option<(StudyKey, Uid)>,
+    /// What is wrong.
+    pub why: String,
+}
+
 /// What has happened since the last drain.
 #[derive(Debug, Default)]
 pub struct Pile {
@@ -41,6 +52,8 @@ pub struct Pile {
     pub landing: bool,
     /// What was refused, for the log; at most [`REFUSED_MAX`] between two drains.
     pub refused: Vec<Refused>,
+    /// Instances that were found damaged while the journal kept house, and how.
+    pub damaged: Vec<Damage>,
     /// Why the journal stopped, once.
     pub stopped: Option<String>,
 }

@@ -308,6 +308,15 @@ impl Rig {
         self.intake.forget(key, ids)
     }
 
+    /// The room is looked at, at that time.
+    pub fn look(&self, now: i64) {
+        self.intake.look(now);
+    }
+
+    pub fn fill(&self) -> f64 {
+        self.intake.journal.room().fill
+    }
+
     pub fn landed(&self, through: u64) {
         self.intake.landing.landed(self.epoch, through);
     }

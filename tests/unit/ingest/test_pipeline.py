@@ -40,6 +40,7 @@ class Journal:
             "output": [],
             "landing": False,
             "refused": [],
+            "damaged": [],
             "journal_stopped": None,
         } | what
         self.wakes.append(SimpleNamespace(**wake))
