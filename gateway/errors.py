@@ -207,6 +207,14 @@ class CommitmentStateError(CatalogueError):
     """What a commitment would rest on is not so any more; look again."""
 
 
+class DamagedFactError(CatalogueError):
+    """The store has something else under a fact's key: a person must look at it."""
+
+
+class RebuildError(CatalogueError):
+    """A catalogue may not be rebuilt like that; the message says why."""
+
+
 class ResolutionError(CatalogueError):
     """An incident may not be resolved like that."""
 

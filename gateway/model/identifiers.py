@@ -1,6 +1,7 @@
 """Identifiers: what names a vault, a node, a study, an instance; and how text becomes one."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import NewType
 from uuid import UUID
 
@@ -43,6 +44,16 @@ def ulid(milliseconds: int, entropy: bytes) -> str:
         raise ValueError("a ULID is made of 48 bits of milliseconds and 10 random bytes")
     number = milliseconds << 80 | int.from_bytes(entropy)
     return "".join(_ULID_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def ulid_time(text: str) -> datetime:
+    """When a ULID was made, to the millisecond. ValueError if it is none."""
+    number = 0
+    for character in text:
+        number = number << 5 | _ULID_DIGITS.index(character)
+    if len(text) != 26 or number >> 128:
+        raise ValueError(f"not a ULID: {text[:40]!r}")
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=number >> 80)
 
 
 def parse_uid(text: str) -> Uid:
