@@ -6,7 +6,7 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +18,14 @@ from gateway import _core
 from gateway.access.damage import DamageReports
 from gateway.access.find import Finder
 from gateway.access.overview import Overview
-from gateway.catalogue import Address, Catalogue
+from gateway.catalogue import Catalogue
 from gateway.catalogue.embedded import EmbeddedServer
-from gateway.catalogue.migrator import Migration, migrate, outstanding
+from gateway.catalogue.opening import open_catalogue
 from gateway.custody.commitment import Resolver
 from gateway.custody.forgetting import forget_verified
 from gateway.dispatch.event_report import EventReports
 from gateway.dispatch.outbox import Outbox
-from gateway.errors import CatalogueSchemaError, GatewayError
+from gateway.errors import GatewayError
 from gateway.ingest.admission import DEMO_VAULT, Gate
 from gateway.ingest.arbitration import matches
 from gateway.ingest.discarding import Discarder
@@ -100,37 +100,21 @@ class Gateway:
         """Starts, serves until SIGTERM or SIGINT, drains, stops. Raises `GatewayError` if it cannot start."""
         async with AsyncExitStack() as stack:
             raise_descriptor_limit(descriptors_needed(self._settings))
-            stack.enter_context(_locked(self._settings.data))
+            stack.enter_context(locked(self._settings.data))
             for place in (self._settings.dicom, self._settings.http):
                 check_port(place.host, place.port)
             profile = profile_of(self._settings)
             self._listen_to_signals()
-            catalogue, embedded = await self._open_catalogue(stack)
+            catalogue, embedded = await open_catalogue(self._settings, matches, stack)
+            if await catalogue.rebuilding.unfinished():
+                raise StartError(
+                    "a rebuild of the catalogue is not finished, and nothing is served before it is: "
+                    "run 'kuva rebuild' again"
+                )
             journal = await self._open_journal(stack, catalogue)
             await self._serve(stack, catalogue, embedded, journal, profile)
 
     # --- starting --------------------------------------------------------------------------------
-
-    async def _open_catalogue(self, stack: AsyncExitStack) -> tuple[Catalogue, EmbeddedServer | None]:
-        settings = self._settings.catalogue
-        embedded: EmbeddedServer | None = None
-        if settings.dsn is None:
-            embedded = EmbeddedServer(self._settings.data / "postgresql")
-            await embedded.start()
-            stack.push_async_callback(embedded.stop)
-            await migrate(embedded.owner)
-            address = embedded.gateway
-        else:
-            address = Address(dsn=settings.dsn.get_secret_value())
-            _check_schema(await outstanding(address))
-        catalogue = await Catalogue.open(
-            address,
-            matches,
-            connections_max=settings.connections_max,
-            query_seconds_max=settings.query_seconds_max,
-        )
-        stack.push_async_callback(catalogue.close)
-        return catalogue, embedded
 
     async def _open_journal(self, stack: AsyncExitStack, catalogue: Catalogue) -> Journal:
         data, settings = self._settings.data, self._settings.journal
@@ -341,16 +325,6 @@ class Gateway:
         self._stop.set()
 
 
-def _check_schema(missing: Sequence[Migration]) -> None:
-    """`post` steps may wait until no older program runs any more (ADR 5); `pre` steps may not."""
-    if any(step.stage == "pre" for step in missing):
-        raise CatalogueSchemaError(
-            f"the database lacks {len(missing)} migrations, from {missing[0]} on: run 'kuva schema migrate'"
-        )
-    if missing:
-        log.warning("migrations wait for 'kuva schema migrate'", steps=[str(step) for step in missing])
-
-
 def profile_of(settings: Settings) -> Profile:
     """The profile in force, checked against what the core can do. Raises `ProfileError`."""
     core = CoreTables(
@@ -430,7 +404,7 @@ def check_port(host: str, port: int) -> None:
         ) from None
 
 
-def _locked(data: Path) -> IO[bytes]:
+def locked(data: Path) -> IO[bytes]:
     """Takes the data folder for this process alone, for as long as the file stays open."""
     if len(os.fsencode(data / SOCKET_NAME)) > SOCKET_PATH_LENGTH_MAX:
         most = SOCKET_PATH_LENGTH_MAX - len(SOCKET_NAME) - 1

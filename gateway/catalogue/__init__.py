@@ -14,6 +14,7 @@ from gateway.catalogue.incidents import Choices, IncidentFilters, Incidents
 from gateway.catalogue.landing import Landing
 from gateway.catalogue.nodes import Nodes, NodeStart
 from gateway.catalogue.queries import queries
+from gateway.catalogue.rebuilding import Rebuilding
 from gateway.catalogue.studies import Studies
 from gateway.catalogue.volumes import Volumes
 from gateway.model.batch import Flush, Known
@@ -56,6 +57,7 @@ class Catalogue:
         self.commitments = Commitments(database)
         self.deliveries = Deliveries(database)
         self.facts = Facts(database)
+        self.rebuilding = Rebuilding(database)
         self.volumes = Volumes(database, lambda: self._landing.make_partitions(now=True))
 
     @classmethod

@@ -57,8 +57,9 @@ async def begin_custody(
             whole = len(new) == row["instances"]
             bits = None if whole else bits_of([member.ordinal for member in new])
             await connection.execute(
-                queries("commitments")["insert_custody"], row["id"], row["vault"], commitment["id"], bits
-            )
+                queries("commitments")["insert_custody"],
+                row["id"], row["vault"], commitment["id"], since, bits,
+            )  # fmt: skip
             await connection.execute(queries("commitments")["committed"], row["id"], len(new))
             told.append((row["vault"], {"volume": row["id"], "members": None if whole else _runs(new)}))
     await _tell(connection, commitment, since, told)

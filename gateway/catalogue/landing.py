@@ -133,13 +133,18 @@ async def _find_studies(connection: Connection, keys: Sequence[StudyKey]) -> dic
 
 
 def _study_row(key: StudyKey, of: StudyAttributes) -> tuple[object, ...]:
+    return (*key, *study_texts(of))
+
+
+def study_texts(of: StudyAttributes) -> list[str]:
+    """Columns of a study, in their order, from `patient_id` to `modality`."""
     texts = (
         of.patient_id, of.issuer, of.patient_name, normalise_name(of.patient_name), of.birth_date, of.sex,
         of.study_date,
         of.study_time, of.timezone_offset, of.accession_number, of.study_id, of.description,
         of.referring_physician, of.modality,
     )  # fmt: skip
-    return (*key, *(storable(text) for text in texts))
+    return [storable(text) for text in texts]
 
 
 async def _insert_quarantined(connection: Connection, items: Sequence[Quarantined]) -> None:

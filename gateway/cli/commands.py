@@ -5,6 +5,7 @@ import typer
 from gateway.cli import ae, commitment, config, incident, journal, refusal, schema, study, volume
 from gateway.cli.bench import bench
 from gateway.cli.flame import flame
+from gateway.cli.rebuild import rebuild
 from gateway.cli.send import send
 from gateway.cli.serve import serve
 
@@ -20,6 +21,7 @@ app.command()(serve)
 app.command()(send)
 app.command()(bench)
 app.command()(flame)
+app.command()(rebuild)
 for name, family in (
     ("study", study), ("volume", volume), ("commitment", commitment), ("incident", incident),
     ("journal", journal), ("ae", ae), ("config", config), ("schema", schema), ("refusal", refusal),

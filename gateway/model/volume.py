@@ -6,6 +6,7 @@ from enum import Enum
 
 from gateway.model.batch import Batch
 from gateway.model.identifiers import NodeId, StudyUid, VaultId, VolumeId
+from gateway.model.study import StudyAttributes
 
 
 class VolumeKind(Enum):
@@ -169,3 +170,27 @@ class Volume:
     damage: str = ""
     supersedes: tuple[VolumeId, ...] = ()
     superseded_by: VolumeId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RebuiltVolume:
+    """A volume as it says itself what it is, checked whole: for a catalogue that was lost."""
+
+    id: VolumeId
+    key: str
+    vault: VaultId
+    study_uid: StudyUid
+    node: NodeId
+    kind: VolumeKind
+    planned_at: datetime
+    supersedes: tuple[VolumeId, ...]
+    digest: bytes = field(repr=False)
+    length: int
+    instances: int
+    data_length: int
+    received_from: datetime
+    received_to: datetime
+    block: bytes = field(repr=False)
+    locator_hashes: tuple[int, ...] = field(repr=False)
+    attributes: StudyAttributes = field(repr=False)
+    """Of the instance in it that was received first."""

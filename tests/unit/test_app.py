@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.app import StartError, _check_schema, descriptors_needed, raise_descriptor_limit
+from gateway.app import StartError, descriptors_needed, raise_descriptor_limit
 from gateway.catalogue.migrator import Migration
+from gateway.catalogue.opening import check_schema
 from gateway.errors import CatalogueSchemaError
 from gateway.settings import DicomSettings, Settings
 
@@ -14,14 +15,14 @@ PRE, POST = Migration(4, "pre", "more", ""), Migration(5, "post", "stricter", ""
 
 
 def test_steps_for_when_no_older_program_runs_may_wait():
-    _check_schema(())
-    _check_schema((POST,))
+    check_schema(())
+    check_schema((POST,))
 
 
 @pytest.mark.parametrize("missing", [(PRE,), (PRE, POST), (POST, PRE)])
 def test_steps_that_this_program_needs_may_not(missing: tuple[Migration, ...]):
     with pytest.raises(CatalogueSchemaError, match="kuva schema migrate"):
-        _check_schema(missing)
+        check_schema(missing)
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ SELECT volume, commitment, since, members FROM custody
 WHERE volume = ANY ($1::text[]) AND vault = ANY ($2::uuid[]) ORDER BY id;
 
 -- name: insert_custody
-INSERT INTO custody (volume, vault, commitment, since, members) VALUES ($1, $2, $3, now(), $4);
+INSERT INTO custody (volume, vault, commitment, since, members) VALUES ($1, $2, $3, $4, $5);
 
 -- name: committed
 UPDATE volume SET uncommitted = uncommitted - $2 WHERE id = $1;
