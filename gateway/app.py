@@ -21,9 +21,9 @@ from gateway.access.overview import Overview
 from gateway.catalogue import Catalogue
 from gateway.catalogue.embedded import EmbeddedServer
 from gateway.catalogue.opening import open_catalogue
+from gateway.committers import Committers
 from gateway.custody.commitment import Resolver
 from gateway.custody.forgetting import forget_verified
-from gateway.dispatch.event_report import EventReports
 from gateway.dispatch.outbox import Outbox
 from gateway.errors import GatewayError
 from gateway.ingest.admission import DEMO_VAULT, Gate
@@ -45,7 +45,6 @@ from gateway.listeners.operator import OperatorListener
 from gateway.listeners.retrieve import GetService
 from gateway.listeners.status import Node
 from gateway.listeners.volumes import Volumes
-from gateway.model.batch import Flush
 from gateway.profiles import CoreTables, Profile
 from gateway.profiles import load as load_profile
 from gateway.settings import Settings
@@ -143,35 +142,33 @@ class Gateway:
         keeping = await self._keep(stack, catalogue, journal)
         rescuer = Rescuer(journal, catalogue)
         damage = DamageReports(journal, catalogue, on_told=rescuer.kick)
-        resolver, outbox = self._commitment(catalogue, journal, profile, keeping)
-        dicom = self._listener = await self._dicom(catalogue, journal, profile, damage, resolver)
-
-        def kept(flush: Flush) -> None:
-            rescuer.landed()
-            resolver.landed({batch.vault for batch in flush.batches})
-
+        committers = Committers(
+            catalogue, journal, keeping, self._metrics, locator_key=self._locator_key,
+            is_taken=profile.acceptance.storage.__contains__, association=self._association,
+        )  # fmt: skip
+        dicom = self._listener = await self._dicom(catalogue, journal, profile, damage, committers.resolver)
         comparer, discarder = Comparer(journal, catalogue), Discarder(journal, catalogue)
         landed = await recover(journal, catalogue)
         await forget_verified(journal, catalogue)
         pipeline = Pipeline(
             journal, catalogue, dicom.line, landed, on_quarantined=comparer.kick,
-            on_landed=self._count_landed, on_kept=(kept, keeping.planner.landed),
+            on_landed=self._count_landed, on_kept=(lambda _: rescuer.landed(), committers.landed, keeping.planner.landed),
             on_damaged=rescuer.kick,
         )  # fmt: skip
         dicom.before_writing(pipeline.drain)
         await discarder.pay_all()
         health = await self._open_http(
             stack, catalogue, journal, dicom, pipeline=pipeline, profile=profile, discarder=discarder,
-            keeping=keeping, outbox=outbox,
+            keeping=keeping, outbox=committers.outbox,
         )  # fmt: skip
         await dicom.open()
         async with asyncio.TaskGroup() as tasks:
             landing = tasks.create_task(pipeline.run(), name="pipeline")
             working = (("dicom", dicom), ("comparer", comparer), ("discarder", discarder),
-                       ("damage", damage), ("rescuer", rescuer), ("commitment", resolver),
-                       ("outbox", outbox))  # fmt: skip
+                       ("damage", damage), ("rescuer", rescuer))  # fmt: skip
             others = [tasks.create_task(work.run(), name=name) for name, work in working]
             others.append(tasks.create_task(watch_loop(self._metrics), name="loop-lag"))
+            others.extend(committers.start(tasks))
             keepers = keeping.start(tasks)
             if embedded is not None:
                 others.append(tasks.create_task(embedded.supervise(), name="postgresql"))
@@ -182,22 +179,6 @@ class Gateway:
             for task in others:
                 task.cancel()
         log.info("stopped")
-
-    def _commitment(
-        self, catalogue: Catalogue, journal: Journal, profile: Profile, keeping: Keepers
-    ) -> tuple[Resolver, Outbox]:
-        reports = EventReports(
-            catalogue.grants.entity, self._association,
-            node=journal.identifier, epoch=journal.epoch,
-        )  # fmt: skip
-        outbox = Outbox(catalogue.deliveries, reports.bring, journal.identifier, self._metrics)
-        resolver = Resolver(
-            catalogue, journal.identifier, self._locator_key, self._metrics,
-            is_taken=profile.acceptance.storage.__contains__, on_unverified=keeping.planner.asked,
-            on_resolved=outbox.kick,
-        )  # fmt: skip
-        keeping.tell_verified(resolver.verified)
-        return resolver, outbox
 
     def _association(self, number: int) -> Association | None:
         return None if self._listener is None else self._listener.line(number)

@@ -113,7 +113,9 @@ class Pipeline:
     async def _damaged(self, damaged: _core.Damaged) -> None:
         """Found while the journal kept house; it is found again after a restart, should this fail."""
         try:
-            await report_damage(damaged, self._journal, self._catalogue, "an instance is damaged in the journal")
+            await report_damage(
+                damaged, self._journal, self._catalogue, "an instance is damaged in the journal"
+            )
         except GatewayError as error:
             log.warning("damage could not be recorded", reason=str(error))
         self._on_damaged()
