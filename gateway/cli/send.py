@@ -12,8 +12,9 @@ import typer
 import uvloop
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from gateway.cli.committing import Commitments, Committer
 from gateway.cli.sending import File, Outcome, Report, ResumeList, Sender, read, walk
-from gateway.cli.speaking import Exit, Json, complaint, output, plain_errors, print_json, size
+from gateway.cli.speaking import Exit, Json, complaint, output, plain_errors, print_json, size, table
 from gateway.cli.values import address, ae_title, file, place
 from gateway.errors import GatewayError
 from gateway.wire.dicom.refusals import recognise
@@ -29,6 +30,14 @@ Resume = Annotated[
     typer.Option(help="List of acknowledged files, kept and skipped next time.", parser=file, metavar="FILE"),
 ]
 
+ReportPort = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=65_535,
+        help="Take reports also on associations that the archive opens to this port of ours.",
+    ),
+]  # fmt: skip
+
 
 def send(
     paths: Annotated[list[Path], typer.Argument(parser=place, metavar="PATH...", help="Files and folders.")],
@@ -38,12 +47,18 @@ def send(
     calling: Calling = "KUVASEND",
     associations: Annotated[int, typer.Option("--associations", "-n", min=1, max=64, help="At once.")] = 2,
     resume: Resume = None,
+    commit: Annotated[
+        bool, typer.Option("--commit", help="Then ask for storage commitment, and wait for it.")
+    ] = False,
+    report_port: ReportPort = None,
+    commit_seconds: Annotated[float, typer.Option(min=1, help="How long to wait for reports.")] = 300.0,
     json: Json = False,
 ) -> None:
     """Send DICOM files by C-STORE: folders are walked, associations reused, failures tried again.
 
     Exits 1 if any file was not acknowledged. What folders hold beside DICOM is counted, and no failure; a
-    file that you name is one if it is not DICOM, and so is whatever cannot be read.
+    file that you name is one if it is not DICOM, and so is whatever cannot be read. With --commit it exits 1,
+    too, unless the archive answers for every instance that this run sent.
 
     Example: kuva send /archive/2019 --to 127.0.0.1:11112 --associations 4 --resume 2019.sent
     """
@@ -55,17 +70,27 @@ def send(
             host=host, port=port, called=called, calling=calling,
             associations=associations, on_outcome=load.done,
         )  # fmt: skip
+        committer = None
+        if commit:
+            committer = Committer(
+                host=host, port=port, called=called, calling=calling, report_port=report_port,
+                seconds=commit_seconds, on_report=load.reported,
+            )  # fmt: skip
         with load.progress, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             try:
-                runner.run(load.run(sender, paths))
+                runner.run(load.run(sender, paths, committer))
             finally:
                 load.acknowledged.close()
     report, seconds = load.report, time.monotonic() - began
     if json:
-        print_json({**asdict(report), "seconds": round(seconds, 3)})
+        told = {"commitment": _shown(load.commitments)} if load.commitments else {}
+        print_json({**asdict(report), **told, "seconds": round(seconds, 3)})
     else:
         _tell(report, seconds)
-    if report.failed or report.left:
+        if load.commitments:
+            _tell_commitments(load.commitments)
+    uncommitted = load.commitments is not None and load.commitments.committed < load.commitments.asked
+    if report.failed or report.left or uncommitted:
         raise typer.Exit(Exit.FAILED)
 
 
@@ -75,11 +100,13 @@ class _Load:
     def __init__(self, acknowledged: ResumeList, *, quiet: bool) -> None:
         self.report = Report()
         self.acknowledged = acknowledged
+        self.commitments: Commitments | None = None
+        self._taken: set[str] = set()
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         self.progress = Progress(*columns, console=complaint, disable=quiet)
         self._bar = self.progress.add_task("reading", total=None)
 
-    async def run(self, sender: Sender, paths: Sequence[Path]) -> None:
+    async def run(self, sender: Sender, paths: Sequence[Path], committer: Committer | None = None) -> None:
         files: list[File] = []
         named = set(map(str, paths))  # a folder's path is no file's
         for some in _batches(walk(paths, self.report.failed.append)):
@@ -97,11 +124,24 @@ class _Load:
         except GatewayError as error:
             self.report.ended = str(error)
         self.report.left = len(files) - self.report.sent - (len(self.report.failed) - unread)
+        if committer is not None:
+            await self._commit(committer, files)
+
+    async def _commit(self, committer: Committer, files: Sequence[File]) -> None:
+        taken = (file for file in files if str(file.path) in self._taken)
+        references = list(dict.fromkeys((file.sop_class, file.sop_instance) for file in taken))
+        self.progress.reset(self._bar, description="waiting for reports", total=len(references))
+        self.commitments = await committer.commit(references)
+
+    def reported(self, instances: int) -> None:
+        """So many instances have their result."""
+        self.progress.advance(self._bar, instances)
 
     def done(self, outcome: Outcome) -> None:
         self.progress.advance(self._bar, outcome.length)
         if outcome.acknowledged:
             self.acknowledged.add(outcome)  # first: what the list does not have is not told as done
+            self._taken.add(outcome.path)
             self.report.sent += 1
             self.report.length += outcome.length
         else:
@@ -140,6 +180,26 @@ def _status_of(outcome: Outcome) -> str:
     if outcome.status is not None:
         return name_of(outcome.status)
     return "no answer" if outcome.sent else "not sent"
+
+
+def _shown(commitments: Commitments) -> dict[str, object]:
+    failed = {uid: f"{reason:04X}H" for uid, reason in commitments.failed.items()}
+    return {**asdict(commitments), "failed": failed}
+
+
+def _tell_commitments(commitments: Commitments) -> None:
+    output.print(
+        f"{commitments.committed} of {commitments.asked} instances committed: the archive answers for them"
+    )
+    if commitments.ended:
+        output.print(
+            f"{commitments.unreported} without a report: {commitments.ended}", style="red", soft_wrap=True
+        )
+    if commitments.failed:
+        shown = table("SOP Instance UID", "Why", title=f"{len(commitments.failed)} were not committed")
+        for uid, reason in list(commitments.failed.items())[:LISTED_MAX]:
+            shown.add_row(uid, name_of(reason))
+        output.print(shown)
 
 
 def _meanings(failed: Iterable[Outcome]) -> Iterator[str]:

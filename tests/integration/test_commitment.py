@@ -1,5 +1,6 @@
 """Storage commitment over the wire: asked, kept, resolved, reported, with pynetdicom as the foreign SCU."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from pydicom.uid import generate_uid
 
 from tests.commitment_peer import Report, Scu
 from tests.foreign import store
-from tests.gateway_process import GatewayProcess, eventually, free_port
+from tests.gateway_process import CommandFailedError, GatewayProcess, eventually, free_port
 from tests.instances import CT, study_of
 
 ABSENT = (CT, "1.2.826.0.1.3680043.8.498.1")
@@ -169,3 +170,25 @@ def test_whoever_has_no_grant_to_the_vault_hears_the_same_as_of_what_is_not_ther
     with caller.associated() as association:
         caller.ask(association, [(CT, instances[0].sop_instance)], generate_uid())
         assert caller.report().failed == {instances[0].sop_instance: 0x0112}
+
+
+@pytest.mark.parametrize("mode", ["same", "new"])
+def test_send_commit_waits_for_the_report_and_says_what_is_not_committed(
+    gateway: GatewayProcess, tmp_path: Path, mode: str
+):
+    """Nothing is verified within the parking time here, so that every instance fails, and the command with it."""
+    port, calling = free_port(), f"SENDER{mode.upper()}"
+    scu(gateway, calling, *reported_to(port, mode))
+    for one in study_of(3):
+        one.write(tmp_path)
+    with pytest.raises(CommandFailedError) as failed:
+        gateway.kuva(
+            "send", str(tmp_path), "--to", f"127.0.0.1:{gateway.dicom_port}", "--calling", calling, "--commit",
+            "--report-port", str(port), "--commit-seconds", "30",
+        )  # fmt: skip
+    assert failed.value.code == 1
+    told = json.loads(failed.value.complaint[failed.value.complaint.index("{") :])
+    assert told["sent"] == 3
+    assert (told["commitment"]["asked"], told["commitment"]["committed"]) == (3, 0)
+    assert set(told["commitment"]["failed"].values()) <= {"0213H", "0112H"}
+    assert told["commitment"]["unreported"] == 0
