@@ -40,7 +40,7 @@ _FAMILIES = {
         "The command set can be read, so it is answered, on the context on which it came.",
     ),
     Family.SERVICE: (
-        "C-GET",
+        "C-GET and storage commitment",
         (
             "Of the whole request, and of single sub-operations. Those have no answer of their own: "
             "they are counted as failed, and the final response says how many, and the most frequent "
