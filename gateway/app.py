@@ -6,7 +6,7 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,8 +152,8 @@ class Gateway:
         await forget_verified(journal, catalogue)
         pipeline = Pipeline(
             journal, catalogue, dicom.line, landed, on_quarantined=comparer.kick,
-            on_landed=self._count_landed, on_kept=(lambda _: rescuer.landed(), committers.landed, keeping.planner.landed),
-            on_damaged=rescuer.kick,
+            on_landed=self._count_landed, on_damaged=rescuer.kick,
+            on_kept=(lambda _: rescuer.landed(), committers.landed, keeping.planner.landed),
         )  # fmt: skip
         dicom.before_writing(pipeline.drain)
         await discarder.pay_all()

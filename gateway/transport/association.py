@@ -395,7 +395,7 @@ class Association(asyncio.BufferedProtocol):
         return None
 
     def _sweep_message(self, now: float, progress: _core.Progress) -> None:
-        """A message has a deadline, too, and not only a floor: what it keeps of the journal nobody else has."""
+        """A message has a deadline, too, and not only a floor: what it holds of the journal others lack."""
         since_sweep, self._swept_at = now - self._swept_at, now
         if not progress.in_message or progress.message != self._message:
             self._message, self._message_since = progress.message, now

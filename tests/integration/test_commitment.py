@@ -19,6 +19,16 @@ CONFIG = """
 ae_titles = ["KUVA"]
 [commitment]
 parking_seconds = 1
+[volumes]
+gather_seconds = 60
+gather_seconds_max = 60
+"""
+"""No volume is due before requests fail: what they are told is certain."""
+PATIENT = """
+[dicom]
+ae_titles = ["KUVA"]
+[commitment]
+parking_seconds = 60
 """
 
 
@@ -192,3 +202,59 @@ def test_send_commit_waits_for_the_report_and_says_what_is_not_committed(
     assert (told["commitment"]["asked"], told["commitment"]["committed"]) == (3, 0)
     assert set(told["commitment"]["failed"].values()) <= {"0213H", "0112H"}
     assert told["commitment"]["unreported"] == 0
+
+
+def test_what_is_stored_is_committed_once_it_is_in_a_verified_volume(tmp_path: Path):
+    """The whole way: C-STORE, N-ACTION, a volume stored and read back, the fact of it, N-EVENT-REPORT."""
+    gateway = GatewayProcess(
+        tmp_path, config=PATIENT
+    ).start()
+    caller = scu(gateway, "WHOLE", "--report-mode", "same")
+    instances = study_of(40)
+    store(gateway, instances, tmp_path, calling="WHOLE")
+    pairs = [(CT, one.sop_instance) for one in instances]
+    with caller.associated() as association:
+        transaction, status = caller.ask(association, [*pairs, NOT_TAKEN])
+        assert status == 0
+        report = caller.report(40)
+        assert (report.event_type, report.transaction) == (2, transaction)
+        assert sorted(report.committed) == sorted(pairs)
+        assert report.failed == {NOT_TAKEN[1]: 0x0122}
+        caller.ask(association, pairs)
+        again = caller.report(10)
+    assert (again.event_type, again.failed, sorted(again.committed)) == (1, {}, sorted(pairs))
+    facts = list((gateway.data / "store").rglob("facts/*/*.json"))
+    assert any(b"custody" in one.read_bytes() for one in facts)
+    assert gateway.stop() == 0
+
+
+def test_d29_a_key_object_selection_is_kept_and_committed_as_any_other_instance(tmp_path: Path):
+    """A rejection note is a plain object, until rejection notes mean something here."""
+    gateway = GatewayProcess(tmp_path, config=PATIENT).start()
+    caller = scu(gateway, "KEYOBJECTS", "--report-mode", "same")
+    [image] = study_of(1)
+    note = rejection_note(image)
+    store(gateway, [image, note], tmp_path, calling="KEYOBJECTS")
+    pairs = [(image.sop_class, image.sop_instance), (note.sop_class, note.sop_instance)]
+    with caller.associated() as association:
+        caller.ask(association, pairs)
+        report = caller.report(40)
+    assert (report.event_type, sorted(report.committed)) == (1, sorted(pairs))
+    assert gateway.stop() == 0
+
+
+def test_send_commit_exits_0_when_the_archive_answers_for_everything(tmp_path: Path):
+    gateway = GatewayProcess(
+        tmp_path, config=PATIENT
+    ).start()
+    port = free_port()
+    scu(gateway, "SENDER", *reported_to(port, "new"))
+    (tmp_path / "files").mkdir()
+    for one in study_of(5):
+        one.write(tmp_path / "files")
+    told = gateway.kuva(
+        "send", str(tmp_path / "files"), "--to", f"127.0.0.1:{gateway.dicom_port}", "--calling", "SENDER",
+        "--commit", "--report-port", str(port), "--commit-seconds", "60",
+    )  # fmt: skip
+    assert (told["sent"], told["commitment"]["committed"], told["commitment"]["unreported"]) == (5, 5, 0)
+    assert gateway.stop() == 0

@@ -53,7 +53,7 @@ def committed(decision: Decision) -> set[SopInstanceUid]:
 
 
 @given(items=items, known=knowns, expired=st.booleans())
-def test_p3_success_is_for_what_is_verified_undisputed_and_not_held_apart(
+def test_p3_success_is_for_what_is_verified_undisputed_and_not_held_apart_and_for_all_of_it(
     items: list[CommitmentItem], known: Known, expired: bool
 ):
     decision = decide(items, known, is_taken=taken, expired=expired)
@@ -64,6 +64,13 @@ def test_p3_success_is_for_what_is_verified_undisputed_and_not_held_apart(
         assert item.sop_uid not in known.disputed
         assert item.sop_uid not in known.quarantined
         assert taken(item.sop_class)
+    for item in set(items) - good:
+        secure = [
+            place for place in known.places.get(item.sop_uid, ())
+            if place.volume is not None and place.sop_class == item.sop_class
+        ]  # fmt: skip
+        apart = item.sop_uid in known.disputed or item.sop_uid in known.quarantined
+        assert not secure or apart or not taken(item.sop_class), "what is secure fails for no reason"
     assert committed(decision) == {item.sop_uid for item in good}
     assert set(decision.failures) <= set(items)
 
