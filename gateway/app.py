@@ -18,6 +18,7 @@ from gateway import _core
 from gateway.access.damage import DamageReports
 from gateway.access.find import Finder
 from gateway.access.overview import Overview
+from gateway.access.sources import Sources
 from gateway.catalogue import Catalogue
 from gateway.catalogue.embedded import EmbeddedServer
 from gateway.catalogue.opening import open_catalogue
@@ -49,6 +50,7 @@ from gateway.profiles import CoreTables, Profile
 from gateway.profiles import load as load_profile
 from gateway.settings import Settings
 from gateway.storage.local import LocalStore
+from gateway.storage.object_store import ObjectStore
 from gateway.telemetry import Metrics, watch_loop
 from gateway.transport.acceptor import OPENING_MAX
 from gateway.transport.association import Association
@@ -146,7 +148,9 @@ class Gateway:
             catalogue, journal, keeping, self._metrics, locator_key=self._locator_key,
             is_taken=profile.acceptance.storage.__contains__, association=self._association,
         )  # fmt: skip
-        dicom = self._listener = await self._dicom(catalogue, journal, profile, damage, committers.resolver)
+        dicom = self._listener = await self._dicom(
+            catalogue, journal, profile, damage, committers.resolver, keeping.store
+        )
         comparer, discarder = Comparer(journal, catalogue), Discarder(journal, catalogue)
         landed = await recover(journal, catalogue)
         await forget_verified(journal, catalogue)
@@ -197,6 +201,7 @@ class Gateway:
         profile: Profile,
         damage: DamageReports,
         resolver: Resolver,
+        store: ObjectStore,
     ) -> DicomListener:
         settings = self._settings
         gate = Gate(
@@ -206,7 +211,9 @@ class Gateway:
             content_rules=profile.content_rules,
         )
         await gate.prepare()
-        get_service = GetService(Finder(catalogue, journal.identifier), journal, self._metrics, damage)
+        get_service = GetService(
+            Finder(catalogue, journal.identifier), Sources(journal, store), self._metrics, damage
+        )
         return DicomListener(
             settings.dicom,
             profile,

@@ -97,7 +97,7 @@ class Keepers:
             store = None
         return Keeping(
             store, self.storer.working, self.storer.waits_for, self.planner.oldest_seconds(),
-            self.planner.stopped(),
+            tuple(study for _, study in self.planner.stopped()),
         )  # fmt: skip
 
     def _count_stage(self, reached: Reached) -> None:

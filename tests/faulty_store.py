@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from enum import Enum
 from pathlib import Path
 
@@ -80,6 +80,9 @@ class FaultyStore:
 
     async def read(self, key: str, offset: int, length: int) -> bytes:
         return await self._store.read(key, offset, length)
+
+    def reader(self, key: str) -> Callable[[int, int], bytes]:
+        return self._store.reader(key)
 
     async def size(self, key: str) -> int:
         return await self._store.size(key)

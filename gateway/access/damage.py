@@ -58,6 +58,7 @@ class DamageReports:
                     match.receive_id, vault=match.vault, study_uid=match.study,
                     sop_uid=match.sop_instance, reason=reason,
                 )  # fmt: skip
+                await self._tell_of_volume(match, reason)
             except CatalogueError as error:
                 log.warning("damage cannot be recorded", sop_instance=match.sop_instance, reason=str(error))
             except GatewayError as error:
@@ -66,3 +67,9 @@ class DamageReports:
             del self._waiting[match]
             self._on_told()
         return True
+
+    async def _tell_of_volume(self, match: Match, reason: str) -> None:
+        """Where one instance is damaged, nothing rests on the whole volume until somebody has checked it."""
+        if match.place is not None:
+            await self._catalogue.volumes.damaged(match.place.volume, match.vault, reason)
+            self._journal.study_changed(match.vault, match.study)

@@ -9,9 +9,18 @@ from itertools import islice
 import structlog
 
 from gateway import _core
-from gateway.access.find import Match
-from gateway.errors import DAMAGE, DamagedInstanceError, JournalError, LocalError
-from gateway.journal import Journal
+from gateway.access.find import Finder, Match
+from gateway.access.sources import Sources
+from gateway.errors import (
+    DAMAGE,
+    GatewayError,
+    InstanceAbsentError,
+    JournalError,
+    LocalError,
+    ObjectAbsentError,
+    StoreError,
+    VolumeMismatchError,
+)
 from gateway.model.refusal import Refusal
 from gateway.transport.association import Association
 from gateway.wire.dicom.refusals import (
@@ -32,6 +41,7 @@ AHEAD_LENGTH_MAX = 2 << 20
 AHEAD_MAX = 16
 """Small instances made ready in one visit to a thread: this many, or this many bytes together."""
 MESSAGE_ID_MODULUS = 1 << 16
+UNREADABLE = (JournalError, StoreError, VolumeMismatchError)
 
 
 @dataclass(slots=True)
@@ -77,7 +87,7 @@ class _Ready:
     pieces: list[bytes] = field(default_factory=list)
     whole: bool = False
     """All pieces are here; else the transfer has more."""
-    error: JournalError | None = None
+    error: GatewayError | None = None
     """Why it could not be opened or read."""
 
 
@@ -87,14 +97,15 @@ class Retrieval:
     def __init__(
         self,
         association: Association,
-        journal: Journal,
+        sources: Sources,
+        finder: Finder,
         matches: Sequence[Match],
         *,
         on_damaged: Callable[[Match, str], None],
         not_message_id: int = 0,
         seconds_max: float = SUB_OPERATION_SECONDS_MAX,
     ) -> None:
-        self._association, self._journal = association, journal
+        self._association, self._sources, self._finder = association, sources, finder
         self._matches = matches
         self._on_damaged = on_damaged
         self._message_id = not_message_id
@@ -120,6 +131,7 @@ class Retrieval:
                 break
         if any(one.context_id is not None for one in ahead):
             await asyncio.to_thread(self._read_ahead, ahead)
+            await self._read_moved([one for one in ahead if isinstance(one.error, InstanceAbsentError)])
         for one in ahead:
             if one.error is not None:
                 self._tell(one.match, one.error)
@@ -127,7 +139,7 @@ class Retrieval:
 
     def _addressed(self, match: Match) -> _Ready:
         context_id, why = None, SUB_OPERATION_ELSEWHERE
-        if self._journal.holds(match.receive_id):
+        if self._sources.has(match):
             context_id = self._association.engine.context_for(match.sop_class, match.transfer_syntax)
             why = SUB_OPERATION_CONTEXT if context_id is None else SUB_OPERATION_REFUSED
         self._message_id = (self._message_id + 1) % MESSAGE_ID_MODULUS
@@ -138,13 +150,24 @@ class Retrieval:
             if one.context_id is not None:
                 try:
                     self._open(one)
-                except JournalError as error:
+                except UNREADABLE as error:
                     one.context_id, one.error, one.why = None, error, SUB_OPERATION_UNREADABLE
+
+    async def _read_moved(self, absent: Sequence[_Ready]) -> None:
+        """What went into a volume since it was found is read from there; the journal has forgotten it."""
+        moved = []
+        for one in absent:
+            now = await self._finder.again(one.match)
+            if now is not None and now.place is not None:
+                again = self._addressed(now)
+                one.match, one.context_id, one.error, one.why = now, again.context_id, None, again.why
+                moved.append(one)
+        if moved:
+            await asyncio.to_thread(self._read_ahead, moved)
 
     def _open(self, one: _Ready) -> None:
         assert one.context_id is not None
-        where = one.match.receive_id
-        source = self._journal.source(where.epoch, where.position)
+        source = self._sources.open(one.match)
         one.transfer = self._association.engine.store(one.context_id, one.message_id, source)
         while not one.whole:
             piece = one.transfer.next()
@@ -162,7 +185,7 @@ class Retrieval:
         try:
             with self._association.message():
                 await self._send_message(one, one.transfer)
-        except (DamagedInstanceError, JournalError, LocalError) as error:
+        except (*UNREADABLE, LocalError) as error:
             # Part of the message is out; there is no way to take it back but this.
             self._tell(one.match, error)
             one.why = SUB_OPERATION_UNREADABLE
@@ -187,5 +210,5 @@ class Retrieval:
 
     def _tell(self, match: Match, error: Exception) -> None:
         log.error("an instance cannot be sent", sop_instance=match.sop_instance, reason=str(error))
-        if isinstance(error, DAMAGE):
+        if isinstance(error, (*DAMAGE, VolumeMismatchError, ObjectAbsentError)):
             self._on_damaged(match, f"found when it was to be sent: {error}")

@@ -27,11 +27,14 @@ PAGE = 200
 async def verify(journal: Journal, catalogue: Catalogue, incident: Incident, receive_id: ReceiveId) -> None:
     """Reads back one of the instances that an incident is about; if it is damaged, that is an incident, too.
 
-    Raises one of `DAMAGE`.
+    What is in a verified volume was read back there, and the journal need not have it any more. Raises one of
+    `DAMAGE`.
     """
     try:
         await journal.verify(receive_id)
     except DAMAGE as error:
+        if isinstance(error, InstanceAbsentError) and await _is_in_volume(catalogue, incident, receive_id):
+            return
         # What was given up meanwhile is gone, and rightly so.
         now = await catalogue.incidents.get(incident.id, [incident.vault])
         if now.resolution is not Resolution.DISCARD:
@@ -41,6 +44,15 @@ async def verify(journal: Journal, catalogue: Catalogue, incident: Incident, rec
                 reason=f"found when it was looked at for incident {incident.id}: {error}",
             )  # fmt: skip
         raise
+
+
+async def _is_in_volume(catalogue: Catalogue, incident: Incident, receive_id: ReceiveId) -> bool:
+    try:
+        _, blocks = await catalogue.studies.get(incident.vault, incident.study_uid)
+    except NotFoundError:
+        return False
+    volumes = [block for block in blocks if block.volume is not None and not block.damaged]
+    return receive_id in await asyncio.to_thread(_copies, volumes, incident.sop_uid)
 
 
 class Rescuer:

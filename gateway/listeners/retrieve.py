@@ -8,8 +8,8 @@ import structlog
 from gateway.access.damage import DamageReports
 from gateway.access.find import Finder
 from gateway.access.retrieve import Retrieval, SubOperations
+from gateway.access.sources import Sources
 from gateway.errors import CatalogueError, UnavailableError
-from gateway.journal import Journal
 from gateway.model.identifiers import VaultId
 from gateway.model.refusal import Refusal
 from gateway.telemetry import Metrics
@@ -38,8 +38,8 @@ COUNT_MAX = 0xFFFF
 class GetService:
     """Serves one C-GET at a time on its association."""
 
-    def __init__(self, finder: Finder, journal: Journal, metrics: Metrics, damage: DamageReports) -> None:
-        self._finder, self._journal, self._metrics, self._damage = finder, journal, metrics, damage
+    def __init__(self, finder: Finder, sources: Sources, metrics: Metrics, damage: DamageReports) -> None:
+        self._finder, self._sources, self._metrics, self._damage = finder, sources, metrics, damage
 
     async def get(
         self,
@@ -66,7 +66,8 @@ class GetService:
         )  # fmt: skip
         retrieval = Retrieval(
             association,
-            self._journal,
+            self._sources,
+            self._finder,
             matches,
             on_damaged=self._damage.report,
             not_message_id=command.message_id or 0,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.catalogue import Catalogue
 from gateway.errors import CatalogueError, UnavailableError
 from gateway.journal import Journal, JournalSpace
-from gateway.model.identifiers import StudyUid, VaultId
+from gateway.model.identifiers import StudyUid
 from gateway.storage.object_store import StoreHealth
 
 
@@ -22,7 +22,7 @@ class Keeping:
     """What keeps them from it."""
     oldest_seconds: float
     """How long the oldest has waited that is in no volume yet."""
-    stopped: tuple[tuple[VaultId, StudyUid], ...]
+    stopped: tuple[StudyUid, ...]
     """Studies of which too many volumes failed: they wait for `kuva volume retry`."""
 
 

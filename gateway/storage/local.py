@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -131,6 +132,10 @@ class LocalStore:
     async def read(self, key: str, offset: int, length: int) -> bytes:
         """See `ObjectStore.read`."""
         return await self._run(read_range, self._path(key), offset, length)
+
+    def reader(self, key: str) -> Callable[[int, int], bytes]:
+        """See `ObjectStore.reader`."""
+        return partial(read_range, self._path(key))
 
     async def read_back(self, key: str) -> AsyncIterator[bytes]:
         """See `ObjectStore.read_back`; the next block is read while this one is used."""

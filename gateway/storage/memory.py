@@ -1,6 +1,6 @@
 """The memory store: for tests and simulations; promises what the others do, but to outlive the process."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 from gateway.errors import ObjectAbsentError, ObjectLengthError
@@ -35,6 +35,11 @@ class MemoryStore:
     async def read(self, key: str, offset: int, length: int) -> bytes:
         """See `ObjectStore.read`."""
         return self._content(key)[offset : offset + length]
+
+    def reader(self, key: str) -> Callable[[int, int], bytes]:
+        """See `ObjectStore.reader`."""
+        check_key(key)
+        return lambda offset, length: self._content(key)[offset : offset + length]
 
     async def read_back(self, key: str) -> AsyncIterator[bytes]:
         """See `ObjectStore.read_back`."""

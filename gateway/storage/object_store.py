@@ -1,7 +1,7 @@
 """The object store: what every store promises, whatever it is made of."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -65,6 +65,9 @@ class ObjectStore(Protocol):
 
     async def read(self, key: str, offset: int, length: int) -> bytes:
         """A range; shorter only where the object ends. `ObjectAbsentError`."""
+
+    def reader(self, key: str) -> Callable[[int, int], bytes]:
+        """As `read`, blocking, for threads: (offset, length) to bytes. `ObjectKeyError` at once."""
 
     def read_back(self, key: str) -> AsyncIterator[bytes]:
         """The whole object as the medium has it, around the page cache (`health`). `ObjectAbsentError`."""

@@ -82,6 +82,7 @@ async def test_a_range_ends_where_the_object_ends(store: ObjectStore):
         (0, 20_000),
     ):
         assert await store.read(KEY, offset, length) == content[offset : offset + length]
+        assert store.reader(KEY)(offset, length) == content[offset : offset + length]
 
 
 async def test_nothing_is_ever_overwritten(store: ObjectStore):
@@ -134,6 +135,8 @@ async def test_what_is_absent_is_said_to_be(store: ObjectStore):
         await store.read(KEY, 0, 1)
     with pytest.raises(ObjectAbsentError):
         await store.size(KEY)
+    with pytest.raises(ObjectAbsentError):
+        store.reader(KEY)(0, 1)
     with pytest.raises(ObjectAbsentError):
         await _read_back(store, KEY)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import InstanceAbsentError, JournalRotError
+from gateway.ingest import rescue as room
 from gateway.ingest.rescue import Rescuer, verify
 from gateway.model.incident import Resolution
 
@@ -19,6 +20,7 @@ class Both:
         self.incidents = SimpleNamespace(
             list=self.open, get=self.get, damaged=self.record, rescued=self.rescued
         )
+        self.studies = SimpleNamespace(get=self.blocks)
         self.resolution: Resolution | None = None
         self.marked: list[int] = []
         self.recorded: list[int] = []
@@ -36,6 +38,9 @@ class Both:
         return SimpleNamespace(
             id=7, vault="vault", study_uid="1", sop_uid="2", receive_id=1, resolution=self.resolution
         )
+
+    async def blocks(self, *_: object) -> tuple[None, list[Any]]:
+        return None, []
 
     def holds(self, receive_id: int) -> bool:
         return True
@@ -98,3 +103,17 @@ async def test_landing_wakes_it_only_while_something_is_damaged():
     await made.look()
     made.landed()
     assert made._looking._kick.is_set()
+
+
+async def test_what_is_in_a_verified_volume_was_read_back_there(monkeypatch: pytest.MonkeyPatch):
+    both: Any = Both(error=InstanceAbsentError("forgotten"))
+
+    async def volumes(*_: object) -> tuple[None, list[Any]]:
+        return None, [SimpleNamespace(volume="A", damaged=False), SimpleNamespace(volume=None, damaged=False)]
+
+    both.studies.get = volumes
+    monkeypatch.setattr(
+        room, "_copies", lambda blocks, _: {2: None} if [b.volume for b in blocks] == ["A"] else {}
+    )
+    await rescuer(both).look()
+    assert (both.ended, both.recorded) == ([(7, 2)], [])

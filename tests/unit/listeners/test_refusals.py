@@ -9,6 +9,7 @@ import structlog
 
 from gateway.access.find import Match
 from gateway.access.retrieve import Retrieval
+from gateway.access.sources import Sources
 from gateway.errors import (
     CatalogueUnavailableError,
     DamagedInstanceError,
@@ -101,10 +102,15 @@ class Journal:
         return object()
 
 
+async def nowhere(_: object) -> None:
+    """No volume has it."""
+
+
 async def retrieved(peer: Peer, journal: Journal) -> dict[str, int]:
     retrieval = Retrieval(
         peer,  # type: ignore[arg-type]
-        journal,  # type: ignore[arg-type]
+        Sources(journal, None),  # type: ignore[arg-type]
+        SimpleNamespace(again=nowhere),  # type: ignore[arg-type]
         [ONE],
         on_damaged=lambda match, why: None,
         seconds_max=0.01,
@@ -167,7 +173,7 @@ async def test_retrieve_catalogue_unreachable():
     peer, metrics = Peer(), Metrics()
     service = GetService(
         SimpleNamespace(matches=away),  # type: ignore[arg-type]
-        Journal(),  # type: ignore[arg-type]
+        Sources(Journal(), None),  # type: ignore[arg-type]
         metrics,
         None,  # type: ignore[arg-type]
     )
