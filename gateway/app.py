@@ -151,7 +151,7 @@ class Gateway:
         dicom = self._listener = await self._dicom(
             catalogue, journal, profile, damage, committers.resolver, keeping.store
         )
-        comparer, discarder = Comparer(journal, catalogue), Discarder(journal, catalogue)
+        comparer, discarder = Comparer(journal, catalogue), Discarder(journal, catalogue, keeping.store)
         landed = await recover(journal, catalogue)
         await forget_verified(journal, catalogue)
         pipeline = Pipeline(

@@ -51,6 +51,7 @@ def incident_of(row: Row) -> Incident:
         resolved_at=row["resolved_at"],
         discarded_at=row["discarded_at"],
         rescued=rescued or None,
+        volume=VolumeId(row["volume"]) if row["volume"] else None,
     )
 
 

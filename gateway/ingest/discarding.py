@@ -1,4 +1,4 @@
-"""Discarding: what a person decided to give up leaves this node's journal, whatever happens in between.
+"""Discarding: what a person decided to give up leaves journal and store, whatever happens in between.
 
 The decision is durable in the catalogue first: bytes that are gone without one could never be explained. From
 then on it is owed, until the journal has done it and the catalogue knows. Every step may be done again.
@@ -11,7 +11,9 @@ import structlog
 from gateway.catalogue import Catalogue
 from gateway.errors import DamagedInstanceError, GatewayError
 from gateway.journal import Journal
+from gateway.model.identifiers import VaultId, VolumeId
 from gateway.model.incident import Incident
+from gateway.storage.object_store import ObjectStore
 
 log = structlog.get_logger(__name__)
 
@@ -22,8 +24,8 @@ PAGE = 200
 class Discarder:
     """Pays what is owed: at once when a person decides here, else at start and every half minute."""
 
-    def __init__(self, journal: Journal, catalogue: Catalogue) -> None:
-        self._journal, self._catalogue = journal, catalogue
+    def __init__(self, journal: Journal, catalogue: Catalogue, store: ObjectStore) -> None:
+        self._journal, self._catalogue, self._store = journal, catalogue, store
         self._damaged = {(one.epoch, one.position) for one in journal.recovery.damaged}
         self._told: set[int] = set()
 
@@ -66,5 +68,13 @@ class Discarder:
         if (where.epoch, where.position) in self._damaged:
             raise DamagedInstanceError("a power cut damaged it; what is left of it stays in its segment")
         because = f"incident {incident.id}: {incident.resolution_reason} ({incident.resolved_by})"
+        if incident.volume is not None:
+            await self._remove(incident.volume, incident.vault, because)
         await self._journal.discard([where], because)
         return await self._catalogue.incidents.discarded(incident.id, [incident.vault])
+
+    async def _remove(self, volume: VolumeId, vault: VaultId, because: str) -> None:
+        """It holds one newcomer alone. Its row stays, and says why there is nothing any more."""
+        gone = await self._catalogue.volumes.get(volume, [vault])
+        await self._catalogue.volumes.damaged(volume, vault, f"discarded: {because}")
+        await self._store.remove(gone.key)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from gateway.model.identifiers import SopInstanceUid, StudyUid, VaultId
+from gateway.model.identifiers import SopInstanceUid, StudyUid, VaultId, VolumeId
 from gateway.model.instance import Content, ReceiveId, Sender
 
 
@@ -111,6 +111,8 @@ class Incident:
     """When the journal had done what was decided; None: it is still owed, or nothing was discarded."""
     rescued: ReceiveId | None = None
     """Where what was damaged is kept again."""
+    volume: VolumeId | None = None
+    """The quarantine volume in which the newcomer lies alone; None: in its node's journal."""
 
     @property
     def discard_owed(self) -> bool:

@@ -241,6 +241,11 @@ def test_a_quarantined_newcomer_that_nobody_resolves_is_set_aside_alone(
     assert incident["difference"]
     (shown,) = gateway.ask(f"/studies/{one.study}")
     assert shown["lifecycle"]["verified"] == 1
+    gateway.kuva("incident", "resolve", str(incident["id"]), "--discard", "--reason", "a test", "--by", "me")
+    assert not (gateway.data / "store" / aside[0]["key"]).exists()
+    told = gateway.ask(f"/volumes/{aside[0]['id']}")["damage"]
+    assert told == f"discarded: incident {incident['id']}: a test (me)"
+    assert fetched(gateway, one.study) == {one.sop_instance: one.data_set}
 
 
 # --- a store that fails after success (P3) ------------------------------------------------------

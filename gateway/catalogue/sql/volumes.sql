@@ -93,8 +93,9 @@ INSERT INTO open_batch (
 SELECT $1, $2, $3, * FROM unnest($4::int[], $5::bigint[], $6::bigint[], $7::int[], $8::bigint[], $9::timestamptz[],
                                  $10::timestamptz[], $11::bytea[]);
 
+-- What was discarded while it was put into the volume is owed again.
 -- name: place_newcomers
-UPDATE incident i SET volume = $1 FROM planned_newcomer p WHERE p.volume = $1 AND i.id = p.incident;
+UPDATE incident i SET volume = $1, discarded_at = NULL FROM planned_newcomer p WHERE p.volume = $1 AND i.id = p.incident;
 
 -- name: verified
 UPDATE volume SET state = 'verified', verified_at = now(), block = $2, data_length = $3, received_from = $4,
