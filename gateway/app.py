@@ -149,7 +149,7 @@ class Gateway:
             is_taken=profile.acceptance.storage.__contains__, association=self._association,
         )  # fmt: skip
         dicom = self._listener = await self._dicom(
-            catalogue, journal, profile, damage, committers.resolver, keeping.store
+            catalogue, journal, profile, damage, resolver=committers.resolver, store=keeping.store
         )
         comparer, discarder = Comparer(journal, catalogue), Discarder(journal, catalogue, keeping.store)
         landed = await recover(journal, catalogue)
@@ -200,6 +200,7 @@ class Gateway:
         journal: Journal,
         profile: Profile,
         damage: DamageReports,
+        *,
         resolver: Resolver,
         store: ObjectStore,
     ) -> DicomListener:
