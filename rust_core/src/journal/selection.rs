@@ -7,7 +7,7 @@ use super::aligned::AlignedBuffer;
 use super::error::JournalError;
 use super::index::{Entry, Index};
 use super::log::Log;
-use super::reader::{InstanceReader, Kept, Pins, RUN_LENGTH_MAX, kept_of, verify};
+use super::reader::{InstanceReader, Kept, Pins, RUN_LENGTH_MAX, kept, kept_of, verify};
 use super::record::Kind;
 use crate::instance::{NodeId, ReceiveId};
 
@@ -49,9 +49,6 @@ impl Readings {
 /// One selected instance: none if the journal does not hold it (any more).
 pub type Selected = (ReceiveId, Result<Option<Arc<Kept>>, JournalError>);
 
-/// Looks at the index for an instance that moves while it is to be read.
-const LOOKS: u32 = 3;
-
 /// See [`Readings::selection`].
 pub struct Selection {
     readings: Readings,
@@ -65,51 +62,49 @@ impl Selection {
     fn fill(&mut self) {
         let rest = &self.ids[self.at..];
         let own = rest.iter().take_while(|id| id.node == self.readings.node).count();
-        for left in (0..LOOKS).rev() {
-            let run = self.readings.index().run_of(&rest[..own], RUN_LENGTH_MAX);
-            let ids = &rest[..run.len().max(1)];
-            let found = match self.read(&run, ids) {
-                // It was there, and is somewhere else now, or nowhere.
-                Ok(None) if left > 0 && !run.is_empty() => continue,
-                Ok(None) => ids.iter().map(|id| (*id, Ok(None))).collect(),
-                Ok(Some(found)) => found,
-                Err(error) => ids.iter().map(|id| (*id, Err(error.clone()))).collect(),
-            };
-            self.at += ids.len();
-            self.ready.extend(found);
-            break;
-        }
+        let run = self.readings.index().run_of(&rest[..own], RUN_LENGTH_MAX);
+        let ids = &rest[..run.len().max(1)];
+        let found: Vec<Selected> = match self.read(&run) {
+            Ok(found) if found.is_empty() => ids.iter().map(|id| (*id, self.alone(*id))).collect(),
+            Ok(found) => {
+                let found = found.into_iter().zip(ids);
+                // What moved or went meanwhile may read as anything, and is looked for where it is now.
+                found.map(|(kept, id)| (*id, kept.map_or_else(|| self.alone(*id), Ok))).collect()
+            }
+            Err(error) => ids.iter().map(|id| (*id, Err(error.clone()))).collect(),
+        };
+        self.at += ids.len();
+        self.ready.extend(found);
     }
 
-    /// None if there is nothing there to be read.
-    fn read(
-        &self,
-        run: &[Entry],
-        ids: &[ReceiveId],
-    ) -> Result<Option<Vec<Selected>>, JournalError> {
-        let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(None) };
+    /// One instance by itself, wherever it is by now.
+    fn alone(&self, id: ReceiveId) -> Result<Option<Arc<Kept>>, JournalError> {
+        let Readings { log, index, node } = &self.readings;
+        if id.node != *node {
+            return Ok(None);
+        }
+        Ok(kept(log, index, id)?.map(Arc::new))
+    }
+
+    /// All of a run at once, each that reads as written; empty if the run is not there.
+    fn read(&self, run: &[Entry]) -> Result<Vec<Option<Option<Arc<Kept>>>>, JournalError> {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(Vec::new()) };
         let (place, log) = (first.closing, &self.readings.log);
         let mut pins = Pins::new(log.clone());
         if !pins.pin(place.segment, place.generation) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
-        let Some(generation) = pins.generation(place.segment) else { return Ok(None) };
-        let mut bytes =
-            AlignedBuffer::new((last.closing.offset + last.length - place.offset) as usize);
+        let Some(generation) = pins.generation(place.segment) else { return Ok(Vec::new()) };
+        let length = (last.closing.offset + last.length - place.offset) as usize;
+        let mut bytes = AlignedBuffer::new(length);
         let read = log.medium.read(place.segment, u64::from(place.offset), &mut bytes);
         read.map_err(|e| JournalError::io(&format!("read of segment {}", place.segment), &e))?;
-        let one = |(entry, id): (&Entry, &ReceiveId)| {
+        let one = |entry: &Entry| {
             let bytes = &bytes[(entry.closing.offset - place.offset) as usize..];
-            let verified = verify(generation, entry.closing, Kind::Closing, bytes);
-            let kept = verified.and_then(|header| kept_of(&header, entry.closing, bytes));
-            match kept {
-                Ok(kept) => (*id, Ok(Some(Arc::new(kept)))),
-                // Discarded and overwritten meanwhile, or rot.
-                Err(error) if self.readings.index().get(*id).is_some() => (*id, Err(error)),
-                Err(_) => (*id, Ok(None)),
-            }
+            let header = verify(generation, entry.closing, Kind::Closing, bytes).ok()?;
+            kept_of(&header, entry.closing, bytes).ok().map(|kept| Some(Arc::new(kept)))
         };
-        Ok(Some(run.iter().zip(ids).map(one).collect()))
+        Ok(run.iter().map(one).collect())
     }
 }
 
