@@ -15,7 +15,6 @@ use kuva_core::journal::{self, FileMedium, Journal, JournalConfig, JournalState}
 use kuva_core::volume::{Assembly as CoreAssembly, Plan};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use super::error;
 use super::flush::Flush;
