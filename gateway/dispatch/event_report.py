@@ -9,8 +9,9 @@ from gateway.errors import AssociationAbortedError, AssociationRejectedError, Ga
 from gateway.model.association import ApplicationEntity, ReportMode
 from gateway.model.delivery import Delivery
 from gateway.model.identifiers import AeTitle, NodeId
-from gateway.transport.association import AssociateAccepted, Association, CommandReceived, Phase, Timers
+from gateway.transport.association import AssociateAccepted, Association, CommandReceived, Phase
 from gateway.transport.requestor import release, request
+from gateway.transport.timers import Timers
 from gateway.wire.dicom.commitment import STORAGE_COMMITMENT_INSTANCE, ReportInformation, write_report
 from gateway.wire.dicom.negotiation import (
     EXPLICIT_VR_LITTLE_ENDIAN,

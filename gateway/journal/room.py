@@ -184,8 +184,11 @@ class Journal:
         await asyncio.to_thread(self._node.discard, [_place(one) for one in newcomers], cut)
 
     async def forget(self, vault: VaultId, study: StudyUid, instances: Sequence[ReceiveId]) -> None:
-        """They are in a verified volume: the journal needs them no more. May be said again, and must after a
-        restart. Raises `LocalError` for what has not landed yet; then nothing is forgotten."""
+        """They are in a verified volume: the journal needs them no more.
+
+        May be said again, and must be after a restart. Raises `LocalError` for what has not landed yet; then
+        nothing is forgotten.
+        """
         places = [_place(one) for one in instances if self.holds(one)]
         await asyncio.to_thread(self._node.forget, vault.bytes, study, places)
 

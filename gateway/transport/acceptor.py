@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from gateway import _core
-from gateway.transport.association import Association, Phase, Timers
+from gateway.transport.association import Association, Phase
 from gateway.transport.bounded import who_pays
+from gateway.transport.timers import Timers
 from gateway.wire.dicom.refusals import SOCKETS
 
 log = structlog.get_logger(__name__)

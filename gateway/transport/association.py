@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 from typing import cast
 
@@ -22,6 +22,7 @@ from gateway._core import (
 )
 from gateway.errors import AssociationAbortedError
 from gateway.model.refusal import AbortAnswer, Refusal
+from gateway.transport.timers import MessageDeadline, Timers
 from gateway.wire.dicom.refusals import (
     ARTIM,
     CATALOGUE,
@@ -69,28 +70,6 @@ HELD_MAX = 1 << 20
 C_STORE_RSP, C_CANCEL_RQ = 0x8001, 0x0FFF
 Exchange = tuple[int, int]
 """(command field of the response, message id of the request)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timers:
-    """How long an association may take for what; all in seconds."""
-
-    artim_seconds: float = 30.0
-    """From transport connection to A-ASSOCIATE, and for the peer to close (PS3.8 9.1.4)."""
-    idle_seconds: float = 600.0
-    progress_bytes_per_second: int = 1 << 10
-    progress_window_seconds: float = 60.0
-    message_seconds: float = 600.0
-    """For one whole message, beside what its bytes are given."""
-    message_bytes_per_second: int = 32 << 10
-    """A message has another second for each so many bytes that came: 8 GiB has three days, if need be."""
-    send_seconds: float = 60.0
-    """For the peer to take what waits to be written: one with a zero window is aborted."""
-
-    def sweep_seconds(self) -> float:
-        """How often the timers are to be looked at."""
-        least = min(self.artim_seconds, self.idle_seconds, self.progress_window_seconds, self.send_seconds)
-        return max(0.02, min(1.0, least / 5))
 
 
 class Phase(Enum):
@@ -149,7 +128,7 @@ class Association(asyncio.BufferedProtocol):
         self._held: list[bytes] = []
         now = time.monotonic()
         self._phase_since = self._moved_at = self._window_since = self._sent_at = now
-        self._message, self._message_since, self._swept_at = 0, now, now
+        self._deadline = MessageDeadline(self.timers, now)
         self._moved = self._window_received = 0
         self._written = self._taken = self._held_length = 0
 
@@ -391,19 +370,9 @@ class Association(asyncio.BufferedProtocol):
             if progress.received - self._window_received < floor:
                 return self.abort(NO_PROGRESS)
             self._window_since, self._window_received = now, progress.received
-        self._sweep_message(now, progress)
-        return None
-
-    def _sweep_message(self, now: float, progress: _core.Progress) -> None:
-        """A message has a deadline, too, and not only a floor: what it holds of the journal others lack."""
-        since_sweep, self._swept_at = now - self._swept_at, now
-        if not progress.in_message or progress.message != self._message:
-            self._message, self._message_since = progress.message, now
-        elif progress.paused:
-            self._message_since += since_sweep  # our doing, not the peer's
-        earned = progress.message_received / self.timers.message_bytes_per_second
-        if now - self._message_since > self.timers.message_seconds + earned:
+        if self._deadline.passed(now, progress):
             self.abort(NO_PROGRESS)
+        return None
 
     def _sweep_sending(self, now: float) -> None:
         if self._transport is None or self.phase is Phase.LOST:

@@ -144,7 +144,7 @@ impl State {
     /// that were. What does not go up evenly is left for the next time.
     fn release(&mut self, blocks: usize) -> usize {
         let waiting = self.waiting.len();
-        let each = if waiting > 0 { (blocks / waiting).max(1) } else { 0 };
+        let each = blocks.checked_div(waiting).map_or(0, |each| each.max(1));
         let many = waiting.min(blocks);
         for lane in self.waiting.drain(..many) {
             lane.slow(false);

@@ -7,7 +7,8 @@ import pytest
 
 from gateway.transport import acceptor as room
 from gateway.transport.acceptor import Acceptor
-from gateway.transport.association import Association, Timers
+from gateway.transport.association import Association
+from gateway.transport.timers import Timers
 from tests.unit.transport.test_association import Engine, Transport
 
 

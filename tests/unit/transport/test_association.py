@@ -10,7 +10,8 @@ import pytest
 from gateway import _core
 from gateway.errors import AssociationAbortedError
 from gateway.transport import association as room
-from gateway.transport.association import Association, Phase, Timers
+from gateway.transport.association import Association, Phase
+from gateway.transport.timers import Timers
 from gateway.wire.dicom.refusals import IDLE
 
 TIMERS = Timers(
