@@ -18,6 +18,54 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """One look at a server and its machine while a load runs."""
+
+    seconds: float
+    """Since the clock started."""
+    dirty: int
+    """Bytes in the page cache of the whole machine that no disk has yet."""
+    resident: int
+    """Of the server with all its children, summed, bytes."""
+    cpu_seconds: float
+    """Of the same, since the clock started."""
+    gauges: dict[str, float]
+    """What the server says of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Of a run that was measured until everything was committed: what it was by its answers alone."""
+
+    answered: int
+    """Instances."""
+    answered_length: int
+    """Bytes of their data sets."""
+    answered_seconds: float
+    """To the last answer."""
+    waits: tuple[float, ...]
+    """From last answer to report, of each study, in order; seconds."""
+    beside: int = 0
+    """Instances that another association stored meanwhile; they are in no rate."""
+    beside_length: int = 0
+    """Bytes of their data sets."""
+    beside_seconds: float = 0.0
+    """From the start of the load until that one had its last answer."""
+
+    @property
+    def answered_megabytes_per_second(self) -> float:
+        return self.answered_length / self.answered_seconds / MEGABYTE
+
+    @property
+    def wait_p50(self) -> float:
+        return percentile(self.waits, 0.5)
+
+    @property
+    def wait_p95(self) -> float:
+        return percentile(self.waits, 0.95)
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One run: one peer, one workload, one number of associations, one repetition."""
 
@@ -26,11 +74,11 @@ class Run:
     associations: int
     repetition: int
     instances: int
-    """Answered with success."""
+    """Answered with success; where commitment was asked for: committed."""
     length: int
     """Bytes of their data sets."""
     seconds: float
-    """From the moment when all associations stood to the last response."""
+    """From the moment when all associations stood to the last response, or the last report."""
     latency: Latency
     cpu_seconds: float
     """Of the server with all its children, until it has settled."""
@@ -48,6 +96,8 @@ class Run:
     start_seconds: float = 0.0
     problems: tuple[str, ...] = ()
     """Why the figures must not be used."""
+    committed: Committed | None = None
+    timeline: tuple[Moment, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -129,6 +179,26 @@ def over_repetitions(
     )
 
 
+def waits(runs: Iterable[Run], peer: str, case: Case) -> list[float]:
+    """From last answer to report, of every study in all good runs of a case; seconds, in order."""
+    return sorted(
+        wait
+        for run in runs
+        if run.peer == peer and (run.workload, run.associations) == case and run.good and run.committed
+        for wait in run.committed.waits
+    )
+
+
+def wait_p95(runs: Sequence[Run], peer: str, case: Case) -> Spread | None:
+    """Over all studies; least and most are those of the repetitions' own."""
+    found = waits(runs, peer, case)
+    if not found:
+        return None
+    of = over_repetitions(runs, peer, case, lambda run: run.committed.wait_p95 if run.committed else 0.0)
+    assert of is not None
+    return Spread(percentile(found, 0.95), of.least, of.most, of.count)
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """What was set out to be reached in one case: a ratio at least, or a growth at most."""
@@ -138,6 +208,10 @@ class Bar:
     over: str = ""
     ratio_least: float = 0.0
     resident_growth_most: int = 0
+    report_p95_most: float = 0.0
+    """Seconds from a study's last answer to its report."""
+    aim: float = 0.0
+    """What would be better still, of whichever figure it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +224,14 @@ class Judged:
 
 
 def judge(bar: Bar, runs: Sequence[Run], peer: str) -> Judged:
-    """A ratio is judged by its median, a growth by its worst repetition."""
+    """A ratio is judged by its median, a growth by its worst repetition, a wait over all studies."""
     case = bar.workload, bar.associations
     if bar.over:
         measured = spread(ratios(runs, peer, bar.over, case).values())
         met = None if measured is None else measured.median >= bar.ratio_least
+    elif bar.report_p95_most:
+        measured = wait_p95(runs, peer, case)
+        met = None if measured is None else measured.median < bar.report_p95_most
     else:
         measured = over_repetitions(runs, peer, case, lambda run: run.resident_growth)
         met = None if measured is None else measured.most < bar.resident_growth_most

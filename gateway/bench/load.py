@@ -6,10 +6,11 @@ import queue
 import subprocess
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from gateway.bench.commitments import Commitments, commitments_of, problems_of
 from gateway.bench.failure import BenchError, RunFailedError
 from gateway.bench.made import MARKS, Made
 from gateway.bench.usage import cpu_seconds
@@ -17,6 +18,9 @@ from gateway.bench.workload import Workload
 
 ANSWER_SECONDS_MAX = 30.0
 PDU_LENGTH_MAX = 131_072
+CALLING = "KUVALOAD"
+REPORT_SECONDS_MAX = 120.0
+"""Longest wait for the next report: longer than an archive may park a request."""
 _STANDING_SECONDS_MAX = 60.0
 _RELEASE_SECONDS_MAX = 10.0
 
@@ -41,6 +45,17 @@ class Answered:
     latencies: tuple[int, ...]
     """Microseconds, of all answers."""
     problems: tuple[str, ...]
+    commitments: Commitments | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How storage commitment is asked for, study by study."""
+
+    listen_port: int | None
+    """Where the archive brings its reports; None: on the association on which was asked."""
+    await_each: bool
+    """Whether the next study waits for the report on the one before."""
 
 
 class Load:
@@ -61,6 +76,8 @@ class Load:
         self._reader = threading.Thread(target=self._read, name="load", daemon=True)
         self._reader.start()
         self._patience = plan["seconds_max"] + plan["answer_seconds_max"] * plan["window"] + 30.0
+        if plan.get("commitment"):
+            self._patience += REPORT_SECONDS_MAX
         try:
             self.standing: dict[str, Any] = self._ask(json.dumps(plan), _STANDING_SECONDS_MAX)
         except RunFailedError:
@@ -98,6 +115,13 @@ class Load:
         """Starts the clock. Raises `RunFailedError`."""
         return answered(self._ask("go", self._patience))
 
+    def stop(self) -> None:
+        """Lets no further instance begin: `run`, in another thread, comes to its end."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write("stop\n")
+            self._process.stdin.flush()
+
     def _ask(self, line: str, seconds: float) -> dict[str, Any]:
         assert self._process.stdin is not None
         try:
@@ -131,10 +155,12 @@ def plan_of(
     seconds_max: float,
     warm_bytes: int,
     uid_prefix: str,
+    calling: str = CALLING,
+    asking: Asking | None = None,
 ) -> dict[str, Any]:
     """As `rust_core/load/src/plan.rs` wants it."""
     return {
-        "host": target.host, "port": target.port, "called": target.called, "calling": "KUVALOAD",
+        "host": target.host, "port": target.port, "called": target.called, "calling": calling,
         "associations": associations, "window": window, "pdu_length_max": PDU_LENGTH_MAX,
         "instances_each": max(1, workload.instances // associations), "seconds_max": seconds_max,
         "answer_seconds_max": ANSWER_SECONDS_MAX, "warm_bytes": warm_bytes,
@@ -146,12 +172,13 @@ def plan_of(
             }
             for one in made
         ],
+        "commitment": asking and {**asdict(asking), "report_seconds_max": REPORT_SECONDS_MAX},
     }  # fmt: skip
 
 
 def answered(report: dict[str, Any]) -> Answered:
     """From the generator's report: whatever is not success is a problem, so is a broken association."""
-    associations = report["associations"]
+    associations, told = report["associations"], report["commitments"]
     latencies = tuple(value for one in associations for value in one["latencies"])
     statuses: dict[str, int] = {}
     for one in associations:
@@ -160,7 +187,8 @@ def answered(report: dict[str, Any]) -> Answered:
     stored = statuses.pop("0000", 0)
     return Answered(
         seconds=report["seconds"], stored=stored, length=sum(one["stored_bytes"] for one in associations),
-        latencies=latencies, problems=tuple(_problems(associations, statuses)),
+        latencies=latencies, problems=(*_problems(associations, statuses), *problems_of(told)),
+        commitments=commitments_of(told),
     )  # fmt: skip
 
 

@@ -4,25 +4,31 @@ import contextlib
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from gateway.bench import usage
+from gateway.bench.beside import Beside
+from gateway.bench.commitments import Commitments
 from gateway.bench.failure import RunFailedError
-from gateway.bench.figures import Latency, Run, latency_of
+from gateway.bench.figures import Committed, Latency, Run, latency_of
 from gateway.bench.load import Answered, Load, plan_of
 from gateway.bench.made import Made, make, new_prefix
-from gateway.bench.own import KuvaServer, capacity_for, new_catalogue
+from gateway.bench.own import CAPACITY_USUAL, KuvaServer, capacity_for, new_catalogue
 from gateway.bench.peer import Kind, Peer
 from gateway.bench.server import Kept, Server, server_of
 from gateway.bench.store import Stores
+from gateway.bench.timeline import Timeline
 from gateway.bench.workload import Workload
 
 WARM_SHARE_MAX = 0.25
 """Of the memory that is available: more than that is not taken only to be given back."""
 WARM_BYTES_MAX = 2 << 30
+BESIDE_SECONDS_MAX = 600.0
+"""It is stopped when the load that is measured has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +50,12 @@ class Bench:
         *,
         seconds_max: float,
         window: int = 1,
+        workloads: Mapping[str, Workload] | None = None,
         beside: Callable[[int], AbstractContextManager[None]] | None = None,
     ) -> None:
-        """`beside`, given the server's process id, is entered before the clock starts (a profiler)."""
-        self._stores, self._load = stores, load
+        """`beside`, given the server's process id, is entered before the clock starts (a profiler);
+        `workloads`: those that others may be measured beside."""
+        self._stores, self._load, self._workloads = stores, load, workloads or {}
         self._seconds_max, self._window = seconds_max, window
         self._beside = beside or (lambda _: contextlib.nullcontext())
         self._random = random.Random()  # noqa: S311 - UIDs that differ, not secrets
@@ -59,8 +67,9 @@ class Bench:
         """Makes data sets and empty catalogues, before anything is timed."""
         folder = self._stores.new("material")
         for one in configurations:
-            if one.workload.name not in self._made:
-                self._made[one.workload.name] = make(one.workload, folder)
+            for workload in (one.workload, self._workloads.get(one.workload.beside)):
+                if workload is not None and workload.name not in self._made:
+                    self._made[workload.name] = make(workload, folder)
             if one.peer.kind is Kind.KUVA and one.peer.name not in self._catalogues:
                 store = self._stores.new(f"empty-{one.peer.name}")
                 self._catalogues[one.peer.name] = new_catalogue(one.peer, store)
@@ -91,6 +100,8 @@ class Bench:
         if what.peer.kind is not Kind.KUVA:
             return server_of(what.peer, store)
         capacity = capacity_for(what.workload.instances, self._length(what.workload))
+        if what.peer.asked:
+            capacity = min(capacity, CAPACITY_USUAL)
         server = KuvaServer(what.peer, store, capacity=capacity, catalogue=self._catalogues[what.peer.name])
         server.prewrite()
         return server
@@ -101,36 +112,81 @@ class Bench:
         return sum(one.length for one in made) * workload.instances // len(made)
 
     def _measure(self, what: Configuration, server: Server, repetition: int) -> Run:
-        plan = plan_of(
-            what.workload, self._made[what.workload.name], server.target, associations=what.associations,
-            window=self._window, seconds_max=self._seconds_max,
-            warm_bytes=_warm_bytes(self._length(what.workload)), uid_prefix=new_prefix(self._random),
-        )  # fmt: skip
-        with Load(self._load, plan) as load, self._beside(server.pid):
-            clock = _Clock(server.pid, load)
-            with usage.Sampler(server.pid) as memory:
+        with contextlib.ExitStack() as stack:
+            load = stack.enter_context(Load(self._load, self._plan(what, server)))
+            other = stack.enter_context(self._other(what, server))
+            stack.enter_context(self._beside(server.pid))
+            clock = _Clock(server.pid, load, other)
+            with usage.Sampler(server.pid) as memory, Timeline(server.pid, server.gauges) as timeline:
+                other.begin()
                 answered = load.run()
+                meanwhile = other.end()
                 load_ended = time.monotonic()
-                server.settle(answered.stored)
+                server.settle(answered.stored + meanwhile.stored)
                 settle_seconds = time.monotonic() - load_ended
-            cpu, load_cpu, other = clock.read()
-        problems = answered.problems + tuple(missing(answered, server.kept()))
+            cpu, load_cpu, other_share = clock.read()
+        problems = answered.problems + meanwhile.problems + tuple(missing(answered, meanwhile, server.kept()))
         if not answered.stored:
             raise RunFailedError("; ".join(problems) or "nothing was stored")
-        return Run(
+        run = Run(
             peer=what.peer.name, workload=what.workload.name, associations=what.associations,
             repetition=repetition, instances=answered.stored, length=answered.length,
             seconds=answered.seconds, latency=latency_of(answered.latencies), cpu_seconds=cpu,
-            load_cpu_seconds=load_cpu, other_cpu_share=other, resident_before=memory.before,
+            load_cpu_seconds=load_cpu, other_cpu_share=other_share, resident_before=memory.before,
             resident_peak=memory.peak, settle_seconds=settle_seconds, problems=problems,
+            timeline=tuple(timeline.moments),
         )  # fmt: skip
+        return _until_committed(run, answered.commitments, meanwhile) if what.peer.asked else run
+
+    def _plan(self, what: Configuration, server: Server) -> dict[str, Any]:
+        return plan_of(
+            self._fitting(what.workload), self._made[what.workload.name], server.target,
+            associations=what.associations, window=self._window, seconds_max=self._seconds_max,
+            warm_bytes=_warm_bytes(self._length(what.workload)), uid_prefix=new_prefix(self._random),
+            asking=server.asking(await_each=what.workload.await_reports),
+        )  # fmt: skip
+
+    def _fitting(self, workload: Workload) -> Workload:
+        """A load that would fill the disk ends sooner; what runs beside it needs room, too."""
+        each = max(1, self._length(workload) // workload.instances)
+        room = self._stores.room() // (2 if workload.beside else 1)
+        return replace(workload, instances=min(workload.instances, room // each))
+
+    def _other(self, what: Configuration, server: Server) -> Beside:
+        """The load of the workload beside, on one association, if there is one."""
+        workload = self._workloads.get(what.workload.beside)
+        if workload is None:
+            return Beside(None)
+        asking = server.asking(await_each=False)
+        if asking is not None and asking.listen_port is not None:
+            asking = None  # the port for reports is the measured load's
+        plan = plan_of(
+            workload, self._made[workload.name], server.target, associations=1, window=self._window,
+            seconds_max=BESIDE_SECONDS_MAX, warm_bytes=0, uid_prefix=new_prefix(self._random),
+            calling="KUVABESIDE", asking=asking,
+        )  # fmt: skip
+        return Beside(Load(self._load, plan))
+
+
+def _until_committed(run: Run, found: Commitments | None, meanwhile: Answered) -> Run:
+    """Its rate is that of what reports name, until the last of them."""
+    if found is None or not found.committed:
+        raise RunFailedError("; ".join(run.problems) or "nothing was committed")
+    by_answers = Committed(
+        answered=run.instances, answered_length=run.length, answered_seconds=run.seconds,
+        waits=tuple(found.waits), beside=meanwhile.stored,
+        beside_length=meanwhile.length, beside_seconds=meanwhile.seconds,
+    )  # fmt: skip
+    return replace(
+        run, instances=found.committed, length=found.length, seconds=found.seconds, committed=by_answers
+    )
 
 
 class _Clock:
     """CPU time from its making on: of the server, of the load, and of everything else."""
 
-    def __init__(self, pid: int, load: Load) -> None:
-        self._pid, self._load = pid, load
+    def __init__(self, pid: int, load: Load, other: Beside) -> None:
+        self._pid, self._load, self._other = pid, load, other
         self._began = self._now()
 
     def read(self) -> tuple[float, float, float]:
@@ -141,17 +197,19 @@ class _Clock:
 
     def _now(self) -> tuple[float, float, float, float]:
         return (
-            usage.cpu_seconds(self._pid), self._load.cpu_seconds, usage.machine_busy_seconds(),
+            usage.cpu_seconds(self._pid), self._load.cpu_seconds + self._other.cpu_seconds,
+            usage.machine_busy_seconds(),
             time.monotonic(),
         )  # fmt: skip
 
 
-def missing(answered: Answered, kept: Kept) -> Iterator[str]:
+def missing(answered: Answered, meanwhile: Answered, kept: Kept) -> Iterator[str]:
     """What the peer acknowledged and does not have. It may have more bytes (files have headers)."""
-    if kept.instances != answered.stored:
-        yield f"{answered.stored} were acknowledged, {kept.instances} were kept"
-    elif kept.length < answered.length:
-        yield f"{answered.length} bytes were acknowledged, {kept.length} were kept"
+    stored, length = answered.stored + meanwhile.stored, answered.length + meanwhile.length
+    if kept.instances != stored:
+        yield f"{stored} were acknowledged, {kept.instances} were kept"
+    elif kept.length < length:
+        yield f"{length} bytes were acknowledged, {kept.length} were kept"
 
 
 def _failed(what: Configuration, repetition: int, problem: str) -> Run:

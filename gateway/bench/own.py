@@ -23,6 +23,10 @@ _SEGMENTS_SPARE = 4
 _RECORD_OVERHEAD = 8192
 """Bytes of journal beside an instance's data set, at most: closing record and alignment, both of 4 KiB."""
 _ZEROS = bytes(1 << 20)
+_WATCHED = (
+    "kuva_journal_", "kuva_volume", "kuva_commitment", "kuva_catalogued_total", "kuva_core_bytes_kept_total",
+    "kuva_core_instances_kept_total", "kuva_loop_lag_seconds", "kuva_store", "kuva_landing",
+)  # fmt: skip
 
 
 class KuvaServer(Server):
@@ -72,6 +76,14 @@ class KuvaServer(Server):
         while self._metric("kuva_catalogued_total") < instances and time.monotonic() < deadline:
             time.sleep(0.05)
 
+    def gauges(self) -> dict[str, float]:
+        """Every plain number that begins with kuva_journal_ or kuva_volume or kuva_commitment, and a few."""
+        return {
+            name: value
+            for name, value in self._metrics().items()
+            if name.startswith(_WATCHED) and not name.endswith("_created") and "_bucket" not in name
+        }
+
     def kept(self) -> Kept:
         """By the journal's counters and by the catalogue's studies, which must agree."""
         studies = self._studies()
@@ -98,12 +110,16 @@ class KuvaServer(Server):
         return len(names - {ROSTER})
 
     def _metric(self, name: str) -> float:
-        url = f"http://127.0.0.1:{self.http_port}/metrics"
-        exposition = fetched(url).decode()
-        values = [line.split()[1] for line in exposition.splitlines() if line.startswith(f"{name} ")]
-        if len(values) != 1:
-            raise RunFailedError(f"{url}: no {name}")
-        return float(values[0])
+        found = self._metrics()
+        if name not in found:
+            raise RunFailedError(f"the gateway's metrics have no {name}")
+        return found[name]
+
+    def _metrics(self) -> dict[str, float]:
+        """All samples, by name and labels."""
+        exposition = fetched(f"http://127.0.0.1:{self.http_port}/metrics").decode()
+        lines = (line.rpartition(" ") for line in exposition.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, _, value in lines}
 
     def _studies(self) -> list[tuple[int, int]]:
         """(instances, bytes) of every study."""
@@ -125,6 +141,10 @@ class KuvaServer(Server):
             raise RunFailedError(f"kuva {' '.join(words)}: {done.stderr.strip()}")
         said: dict[str, Any] = json.loads(done.stdout)
         return said
+
+
+CAPACITY_USUAL = 4 << 30
+"""The default of `[journal] capacity`: where everything is committed, a journal need not hold it all."""
 
 
 def capacity_for(instances: int, length: int) -> int:

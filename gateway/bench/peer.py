@@ -44,6 +44,10 @@ class Peer:
     """The command that says its version."""
     configuration: Mapping[str, object] = field(default_factory=dict)
     """Written as a JSON file, where the command names {configuration}."""
+    reports: str = ""
+    """Where its storage commitment reports come in: "same" association, a "new" one, or none ("")."""
+    asked: bool = False
+    """Whether this time it is asked for commitment, and measured until its reports."""
     checkout: str = ""
     """Kind `kuva`: another checkout of this program, with an environment of its own."""
 
@@ -56,6 +60,12 @@ class Peer:
         if not (checkout / ".venv" / "bin" / "python").exists():
             raise BenchError(f"{checkout} has no environment: run 'make setup' there")
         return replace(self, name=name, title=f"{self.title} of {checkout}", checkout=str(checkout))
+
+    def committing(self, name: str) -> "Peer":
+        """The same, measured until its reports. Raises `BenchError`."""
+        if self.reports not in ("same", "new"):
+            raise BenchError(f"{self.name} is not known to report storage commitment")
+        return replace(self, name=name, title=f"{self.title}, until committed", asked=True)
 
     @property
     def python(self) -> str:

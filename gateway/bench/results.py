@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gateway.bench import committed
 from gateway.bench.figures import (
     Bar,
     Case,
@@ -20,6 +21,7 @@ from gateway.bench.figures import (
     spread,
 )
 from gateway.bench.series import Series
+from gateway.bench.workload import Until
 
 OURS = "kuva"
 OTHER_CPU_SHARE_MOST = 0.15
@@ -44,6 +46,7 @@ class Results:
     skipped: dict[str, str] = field(default_factory=dict)
     """Peers that were not measured, and why."""
     notes: tuple[str, ...] = ()
+    until: Until = Until.ANSWERED
 
     @property
     def cases(self) -> list[Case]:
@@ -70,7 +73,9 @@ class Results:
         return [
             judge(bar, self.series.runs, OURS)
             for bar in self.bars
-            if (bar.workload, bar.associations) in cases and (not bar.over or bar.over in self.peers)
+            if (bar.workload, bar.associations) in cases
+            and OURS in self.peers
+            and (not bar.over or bar.over in self.peers)
         ]
 
     def ratio(self, over: str, case: Case) -> Spread | None:
@@ -128,6 +133,7 @@ def as_json(results: Results) -> dict[str, Any]:
         "form": FORM,
         "began": results.began.isoformat(),
         "what": results.what,
+        "until": results.until.value,
         "machine": results.machine,
         "peers": results.peers,
         "workloads": results.workloads,
@@ -227,8 +233,12 @@ def bar_words(one: Judged) -> tuple[str, str, str]:
     bar = one.bar
     case = f"{bar.workload} x{bar.associations}"
     word = "not measured" if one.met is None else "met" if one.met else "NOT met"
+    aim = f" (aim: {bar.aim:g})" if bar.aim else ""
+    if bar.report_p95_most:
+        wait = f"{case}: 95 % of reports within {bar.report_p95_most:g} s of the last answer{aim}"
+        return wait, figure(one.measured, ".2f") + " s", word
     if bar.over:
-        return f"{case}: at least {bar.ratio_least:g} x {bar.over}", figure(one.measured, ".2f"), word
+        return f"{case}: at least {bar.ratio_least:g} x {bar.over}{aim}", figure(one.measured, ".2f"), word
     growth = f"{case}: below {bar.resident_growth_most / 1e6:.0f} MB of resident growth"
     return growth, figure(one.measured, ".0f", 1e-6) + " MB", word
 
@@ -240,6 +250,7 @@ def as_markdown(results: Results, stem: str) -> str:
         parts.append("**Runs failed; their figures are left out:**\n\n" + "\n".join(_failures(results)))
     parts.append(_table(HEADINGS, [cells(row) for row in rows(results)], flush_right=3))
     parts.append(f"![megabytes a second]({stem}.svg)")
+    parts.append(_until_committed(results, stem))
     judged = [bar_words(one) for one in results.judged()]
     if judged:
         parts.append("## Bars\n\n" + _table(("bar", "measured", ""), judged))
@@ -264,6 +275,23 @@ def failure_words(run: Run) -> str:
     """One line about a run that failed."""
     where = f"{run.peer}, {run.workload} x{run.associations}, repetition {run.repetition + 1}"
     return f"- {where}: {'; '.join(run.problems)}"
+
+
+def committed_lines(results: Results) -> list[tuple[str, ...]]:
+    """Below `committed.HEADINGS`."""
+    return committed.lines(results.series.runs, results.cases, list(results.peers), figure)
+
+
+def _until_committed(results: Results, stem: str) -> str:
+    found = committed_lines(results)
+    if not found:
+        return ""
+    told = (
+        "Rates from the first byte to the last storage commitment report. Waits are from a study's last "
+        "answer to its report, over all studies of all repetitions."
+    )
+    table = _table(committed.HEADINGS, found, flush_right=2)
+    return f"## Until committed\n\n{told}\n\n{table}\n\n![fill of the journal]({stem}-journal.svg)"
 
 
 def _own_costs(results: Results) -> str:

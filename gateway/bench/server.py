@@ -1,5 +1,6 @@
 """Servers: a peer in a process of its own, on a fresh store; started, counted, stopped."""
 
+import contextlib
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.bench.failure import RunFailedError
-from gateway.bench.load import Target
+from gateway.bench.load import Asking, Target
 from gateway.bench.peer import Kind, Peer, filled, found
 
 START_SECONDS_MAX = 120.0
@@ -39,12 +40,18 @@ class Server(ABC):
 
     def __init__(self, peer: Peer, store: Path) -> None:
         self.peer, self.store = peer, store
-        self.port, self.http_port = free_ports()
+        self.port, self.http_port, self.report_port = free_ports(3)
         self._process: subprocess.Popen[str] | None = None
 
     @property
     def target(self) -> Target:
         return Target("127.0.0.1", self.port, self.peer.called)
+
+    def asking(self, *, await_each: bool) -> Asking | None:
+        """How it is asked for storage commitment, if it is."""
+        if not self.peer.asked:
+            return None
+        return Asking(self.report_port if self.peer.reports == "new" else None, await_each)
 
     @property
     def pid(self) -> int:
@@ -104,6 +111,10 @@ class Server(ABC):
     def kept(self) -> Kept:
         """Counts. Raises `RunFailedError`."""
 
+    def gauges(self) -> dict[str, float]:
+        """What it says of itself while it runs, by name."""
+        return {}
+
     def durability(self) -> str:
         """What an answer stands for, in words."""
         return self.peer.durability
@@ -123,7 +134,7 @@ class ForeignServer(Server):
     def _values(self) -> dict[str, str]:
         return {
             "program": found(self.peer.program) or self.peer.program, "store": str(self.store),
-            "port": str(self.port), "http_port": str(self.http_port),
+            "port": str(self.port), "http_port": str(self.http_port), "report_port": str(self.report_port),
         }  # fmt: skip
 
     def environment(self) -> dict[str, str]:
@@ -186,9 +197,10 @@ def accepts(port: int) -> bool:
     return True
 
 
-def free_ports() -> tuple[int, int]:
-    """Two ports that are free now."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
+def free_ports(count: int) -> list[int]:
+    """Ports that are free now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]

@@ -11,6 +11,8 @@ from gateway.bench.failure import BenchError
 
 DELETED_SECONDS = 300
 """ext4 without a journal skips inodes freed in the last minutes, one by one, when it looks for one."""
+KEPT_FREE = 6 << 30
+"""Bytes of the file system that no bench fills."""
 MEMORY_FILE_SYSTEMS = frozenset(("tmpfs", "ramfs"))
 _MARKER = "deleted-at"
 
@@ -54,6 +56,11 @@ class Stores:
         made.mkdir()
         self._mine.append(made)
         return made
+
+    def room(self) -> int:
+        """Bytes that a run may write."""
+        found = os.statvfs(self.folder)
+        return max(0, found.f_bavail * found.f_frsize - KEPT_FREE)
 
     def retire(self, store: Path) -> None:
         """Empties all files of a store that nobody uses any more."""

@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from gateway.bench.failure import BenchError
@@ -22,6 +23,15 @@ class Template:
     text: int = 0
 
 
+class Until(Enum):
+    """When an instance counts."""
+
+    ANSWERED = "answered"
+    """Its C-STORE was answered 0000H."""
+    COMMITTED = "committed"
+    """A storage commitment report names it as committed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """What one run sends."""
@@ -35,17 +45,31 @@ class Workload:
     series: int
     """Of a study."""
     templates: tuple[Template, ...]
+    until: Until = Until.ANSWERED
+    """For which measurement it is meant."""
+    associations: tuple[int, ...] = (1, 4)
+    """That are measured, unless others are asked for."""
+    await_reports: bool = False
+    """Whether the next study waits for the report on the one before."""
+    beside: str = ""
+    """The workload that one further association stores, and has committed, meanwhile."""
 
 
 def load_workloads(folder: Path) -> dict[str, Workload]:
     """All of a folder, by name. Raises `BenchError`."""
-    return {path.stem: _load(path) for path in sorted(folder.glob("*.toml"))}
+    found = {path.stem: _load(path) for path in sorted(folder.glob("*.toml"))}
+    for workload in found.values():
+        if workload.beside and workload.beside not in found:
+            raise BenchError(f"{folder}: {workload.name} is beside {workload.beside}, which is not there")
+    return found
 
 
 def _load(path: Path) -> Workload:
     try:
         said = tomllib.loads(path.read_text("utf-8"))
         templates = tuple(Template(**one) for one in said.pop("template"))
+        said["until"] = Until(said.get("until", Until.ANSWERED.value))
+        said["associations"] = tuple(said.get("associations", (1, 4)))
         workload = Workload(name=path.stem, templates=templates, **said)
         _check(workload)
     except (tomllib.TOMLDecodeError, TypeError, KeyError, ValueError) as error:

@@ -2,26 +2,24 @@
 
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gateway.bench import machine, plot, results
+from gateway.bench import committed, machine, plot, results
 from gateway.bench.failure import BenchError, BenchUsageError
 from gateway.bench.figures import Run
 from gateway.bench.kit import Kit, chosen, load_kit
 from gateway.bench.measuring import Bench, Configuration
-from gateway.bench.peer import Peer
+from gateway.bench.peer import Kind, Peer
 from gateway.bench.results import Results
 from gateway.bench.series import Series, measure
 from gateway.bench.store import MEMORY_FILE_SYSTEMS, Stores
-from gateway.bench.workload import Workload
+from gateway.bench.workload import Until, Workload
 from gateway.cli.speaking import Exit, Json, complaint, output, plain_errors, print_json, table
-
-ASSOCIATIONS = (1, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,8 @@ class _Extent:
 
 FULL = _Extent(repetitions=5, seconds=2.5, minutes=12.0)
 QUICK = _Extent(repetitions=3, seconds=1.5, minutes=3.0)
+COMMITTED = _Extent(repetitions=3, seconds=60.0, minutes=10.0)
+COMMITTED_QUICK = _Extent(repetitions=1, seconds=15.0, minutes=3.0)
 
 
 Peers = Annotated[str, typer.Option(help="Names, with commas: benchmarks/peers.")]
@@ -45,6 +45,7 @@ Repetitions = Annotated[int | None, typer.Option("--repetitions", "-r", min=1, h
 Quick = Annotated[bool, typer.Option("--quick", help="Only the cases with bars, 3 times; under 3 minutes.")]
 Seconds = Annotated[float | None, typer.Option(min=0.1, help="Longest time of one load.")]
 Minutes = Annotated[float | None, typer.Option(min=0.1, help="No fourth repetition would end after that.")]
+UntilWhat = Annotated[Until, typer.Option("--until", help="When an instance counts.")]
 Window = Annotated[int, typer.Option(min=1, max=16, help="C-STOREs at once on one association.")]
 Against = Annotated[Path | None, typer.Option(help="Another checkout of this program, as peer 'before'.")]
 Folder = Annotated[Path | None, typer.Option(help="Where the stores go: on a real disk.")]
@@ -61,6 +62,7 @@ def bench(
     workload: Workloads = "",
     associations: Associations = "",
     repetitions: Repetitions = None,
+    until: UntilWhat = Until.ANSWERED,
     quick: Quick = False,
     seconds: Seconds = None,
     minutes: Minutes = None,
@@ -78,18 +80,28 @@ def bench(
     are written to benchmarks/results; those of a part of it only with --what. Exits 1 if any run lost or
     refused an instance: its figures are left out.
 
+    With --until committed, storage commitment is asked for each study, and ours is measured until the last
+    report; Orthanc, unless it is named as orthanc-committed, is measured until its last answer all the same.
+
     Example: kuva bench --peers kuva,storescp --workload ct --associations 4 --repetitions 3
     """
-    usual = QUICK if quick else FULL
+    usual = _usual(until, quick=quick)
     extent = _Extent(repetitions or usual.repetitions, seconds or usual.seconds, minutes or usual.minutes)
     partial = bool(peers or workload or associations or against)
-    name = what or (None if partial else "quick" if quick else "full")
+    whole = until.value if until is Until.COMMITTED else "full"
+    name = what or (None if partial else "quick" if quick else whole)
     with plain_errors():
         kit = load_kit(peers=peer_folder)
+        kit = _for(kit, until)
         measured, skipped = _peers(kit, names(peers), against)
-        cases = _cases(kit, names(workload), [number(text) for text in names(associations)], bars_only=quick)
-        configurations = [Configuration(peer, *case) for case in cases for peer in measured]
-        asked = _Asked(name or "part", skipped, window, json)
+        cases = _cases(kit, names(workload), [number(text) for text in names(associations)], until, quick)
+        configurations = [
+            Configuration(peer, *case)
+            for case in cases
+            for peer in measured
+            if peers or until is Until.ANSWERED or peer.asked or _barred(kit, peer, case)
+        ]
+        asked = _Asked(name or "part", skipped, window, json, until)
         shown = _measured(kit, folder or default_folder(), configurations, extent, asked, keep=keep)
         written = _written(shown, kit.results) if name else []
     if json:
@@ -108,6 +120,7 @@ class _Asked:
     skipped: dict[str, str]
     window: int
     quiet: bool
+    until: Until
 
 
 def _measured(
@@ -117,7 +130,9 @@ def _measured(
     stores = Stores(folder)
     notes = tuple(_notes(stores, asked))
     described, began = machine.described(stores.file_system), results.now()
-    measuring = Bench(stores, kit.load, seconds_max=extent.seconds, window=asked.window)
+    measuring = Bench(
+        stores, kit.load, seconds_max=extent.seconds, window=asked.window, workloads=kit.workloads
+    )
     try:
         series = _series(measuring, configurations, extent, quiet=asked.quiet)
     finally:
@@ -127,6 +142,7 @@ def _measured(
     measured = {one.peer.name: one.peer for one in configurations}
     return Results(
         began=began, what=asked.what, machine=described, series=series, bars=kit.bars, skipped=asked.skipped,
+        until=asked.until,
         workloads={one.workload.name: one.workload.title for one in configurations}, notes=notes,
         peers={
             peer.name: {
@@ -181,18 +197,55 @@ def _peers(kit: Kit, names: list[str], against: Path | None) -> tuple[list[Peer]
 
 
 def _default_peers(kit: Kit) -> list[str]:
-    """Ours first."""
-    return sorted(kit.peers, key=lambda name: (name != results.OURS, name))
+    """Ours first. Those whose bars are over their answers alone are not measured twice."""
+    return sorted(
+        (name for name, peer in kit.peers.items() if not peer.asked or name == results.OURS),
+        key=lambda name: (name != results.OURS, name),
+    )
+
+
+def _usual(until: Until, *, quick: bool) -> _Extent:
+    if until is Until.COMMITTED:
+        return COMMITTED_QUICK if quick else COMMITTED
+    return QUICK if quick else FULL
+
+
+def _for(kit: Kit, until: Until) -> Kit:
+    """The peers and bars of such a measurement."""
+    bars = tuple(
+        bar
+        for bar in kit.bars
+        if bar.workload in kit.workloads and kit.workloads[bar.workload].until is until
+    )
+    if until is Until.ANSWERED:
+        return replace(kit, bars=bars)
+    found: dict[str, Peer] = {}
+    for name, peer in kit.peers.items():
+        if peer.kind is Kind.KUVA:
+            found[name] = peer.committing(name)
+            continue
+        found[name] = replace(peer, title=f"{peer.title}, until answered")
+        if peer.reports:
+            found[f"{name}-committed"] = peer.committing(f"{name}-committed")
+    return replace(kit, bars=bars, peers=found)
+
+
+def _barred(kit: Kit, peer: Peer, case: tuple[Workload, int]) -> bool:
+    """Whether a bar measures ours over this peer in the case."""
+    return any(
+        (bar.over, bar.workload, bar.associations) == (peer.name, case[0].name, case[1]) for bar in kit.bars
+    )
 
 
 def _cases(
-    kit: Kit, workloads: list[str], associations: list[int], *, bars_only: bool
+    kit: Kit, workloads: list[str], associations: list[int], until: Until, bars_only: bool
 ) -> list[tuple[Workload, int]]:
     barred = {(bar.workload, bar.associations) for bar in kit.bars}
+    usual = [name for name, workload in kit.workloads.items() if workload.until is until]
     return [
         (workload, number)
-        for workload in chosen("workload", kit.workloads, workloads or list(kit.workloads))
-        for number in associations or ASSOCIATIONS
+        for workload in chosen("workload", kit.workloads, workloads or usual)
+        for number in associations or workload.associations
         if not bars_only or (workload.name, number) in barred
     ]
 
@@ -231,8 +284,13 @@ def _notes(stores: Stores, asked: _Asked) -> Iterable[str]:
 def _written(shown: Results, folder: Path) -> list[Path]:
     """The results, and a picture of them where pygal is installed."""
     written = results.write(shown, folder)
-    picture = folder / f"{results.file_stem(shown)}.svg"
-    return [*written, picture] if plot.draw(shown, picture) else written
+    stem = results.file_stem(shown)
+    picture, journal = folder / f"{stem}.svg", folder / f"{stem}-journal.svg"
+    if plot.draw(shown, picture):
+        written.append(picture)
+    if plot.draw_journal(shown, journal):
+        written.append(journal)
+    return written
 
 
 def _tell(shown: Results, written: list[Path]) -> None:
@@ -248,6 +306,12 @@ def _tell(shown: Results, written: list[Path]) -> None:
     output.print(
         f"median (least-most) of {shown.series.repetitions} repetitions, {shown.series.seconds:.0f} s"
     )
+    if lines := results.committed_lines(shown):
+        first, second, *numbers = committed.HEADINGS
+        made = table(first, second, *(f">{heading}" for heading in numbers))
+        for line in lines:
+            made.add_row(*line)
+        output.print(made)
     bars = table("bar", "measured", "")
     for one in shown.judged():
         what, measured, word = results.bar_words(one)

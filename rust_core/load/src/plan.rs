@@ -42,6 +42,22 @@ pub struct Plan {
     pub marks: Marks,
     /// The data sets.
     pub templates: Vec<Template>,
+    /// Whether, and how, storage commitment is asked for each study.
+    #[serde(default)]
+    pub commitment: Option<CommitmentPlan>,
+}
+
+/// Storage commitment of each study, asked on its association when all of it was answered.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommitmentPlan {
+    /// Where reports on associations of the archive's own come in; without it they are expected on
+    /// the association on which was asked.
+    pub listen_port: Option<u16>,
+    /// Whether the next study waits for the report on the one before.
+    pub await_each: bool,
+    /// Longest wait for the next report, seconds.
+    pub report_seconds_max: f64,
 }
 
 /// Digits at the end of a UID that tell studies, series and instances apart.
@@ -101,7 +117,8 @@ impl Plan {
         }
     }
 
-    /// A UID of this load; `kind` tells studies (1), series (2) and instances (3) apart.
+    /// A UID of this load; `kind` tells studies (1), series (2), instances (3) and transactions (4)
+    /// apart.
     pub fn uid(&self, kind: u8, number: u64) -> String {
         let width = UID_NUMBER_LENGTH - 1;
         format!("{}{kind}{number:0width$}", self.uid_prefix)
@@ -138,6 +155,7 @@ pub(crate) mod tests {
                 number: "99999999".into(),
             },
             templates: Vec::new(),
+            commitment: None,
         }
     }
 

@@ -1,10 +1,14 @@
-//! The run: all associations stand, then all begin at once, and the clock ends with the last answer.
+//! The run: all associations stand, then all begin at once, and the clock ends with the last answer;
+//! reports on what was to be committed have clocks of their own.
 
-use std::sync::Barrier;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use crate::Trouble;
-use crate::peer::Peer;
+use crate::ledger::Ledger;
+use crate::listener::listen;
+use crate::peer::{Peer, Until};
 use crate::plan::Plan;
 use crate::report::{Outcome, Report, Said};
 use crate::wire::WireImage;
@@ -12,6 +16,7 @@ use crate::wire::WireImage;
 /// Everything is prepared and every association is established.
 pub struct Standing<'a> {
     plan: &'a Plan,
+    ledger: Arc<Ledger>,
     ready: Vec<(Peer, Vec<WireImage>)>,
 }
 
@@ -19,13 +24,18 @@ impl<'a> Standing<'a> {
     /// Establishes the associations and makes the bytes of every template.
     pub fn establish(plan: &'a Plan) -> Result<Self, Trouble> {
         check(plan)?;
-        let peers: Vec<_> =
-            (0..plan.associations).map(|_| Peer::associate(plan)).collect::<Result<_, _>>()?;
+        let ledger = Arc::new(Ledger::default());
+        if let Some(port) = plan.commitment.as_ref().and_then(|commitment| commitment.listen_port) {
+            listen(port, &ledger)?;
+        }
+        let peers: Vec<_> = (0..plan.associations)
+            .map(|number| Peer::associate(plan, number, &ledger))
+            .collect::<Result<_, _>>()?;
         let images = images(plan, &peers)?;
         warm(plan.warm_bytes);
         // Each association changes heads of its own; the tails are shared.
         let ready = peers.into_iter().map(|peer| (peer, images.clone())).collect();
-        Ok(Self { plan, ready })
+        Ok(Self { plan, ledger, ready })
     }
 
     /// What to say before the start.
@@ -44,27 +54,27 @@ impl<'a> Standing<'a> {
     }
 
     /// Sends everything. The peers come back still associated, unless they ended it.
-    pub fn run(self) -> (Vec<Peer>, Report) {
+    pub fn run(self, stop: &AtomicBool) -> (Vec<Peer>, Report) {
         let barrier = Barrier::new(self.ready.len() + 1);
         let (plan, barrier) = (self.plan, &barrier);
         std::thread::scope(|scope| {
-            let work = |(association, (mut peer, mut images)): (u32, (Peer, Vec<WireImage>))| {
+            let work = |(mut peer, mut images): (Peer, Vec<WireImage>)| {
                 scope.spawn(move || {
                     barrier.wait();
                     let deadline = Instant::now() + Duration::from_secs_f64(plan.seconds_max);
-                    let outcome = peer.store(plan, association, &mut images, deadline);
-                    (peer, outcome, Instant::now())
+                    let outcome = peer.store(plan, &mut images, Until { deadline, stop });
+                    (peer, outcome)
                 })
             };
-            let threads: Vec<_> = (0..).zip(self.ready).map(work).collect();
+            let threads: Vec<_> = self.ready.into_iter().map(work).collect();
             let start = Instant::now();
             barrier.wait();
             let mut ended = start;
             let (mut peers, mut associations) = (Vec::new(), Vec::new());
             for thread in threads {
                 match thread.join() {
-                    Ok((peer, outcome, at)) => {
-                        ended = ended.max(at);
+                    Ok((peer, outcome)) => {
+                        ended = ended.max(peer.last_answer().unwrap_or(start));
                         peers.push(peer);
                         associations.push(outcome);
                     }
@@ -75,7 +85,8 @@ impl<'a> Standing<'a> {
                 }
             }
             let seconds = (ended - start).as_secs_f64();
-            (peers, Report { event: "done", seconds, associations })
+            let commitments = self.ledger.told(start);
+            (peers, Report { event: "done", seconds, associations, commitments })
         })
     }
 }
@@ -89,6 +100,12 @@ fn check(plan: &Plan) -> Result<(), Trouble> {
         (plan.uid(1, 0).len() != plan.marks.study.len(), "UIDs of another length than the mark"),
         (!(0.0..1e6).contains(&plan.seconds_max), "an impossible duration"),
         (!(0.001..1e6).contains(&plan.answer_seconds_max), "an impossible patience"),
+        (
+            plan.commitment
+                .as_ref()
+                .is_some_and(|one| !(0.001..1e6).contains(&one.report_seconds_max)),
+            "an impossible patience for reports",
+        ),
     ];
     match wrong.into_iter().find(|(wrong, _)| *wrong) {
         Some((_, what)) => Err(format!("plan: {what}")),
