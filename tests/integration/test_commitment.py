@@ -10,8 +10,9 @@ from pydicom.uid import generate_uid
 from tests.commitment_peer import Report, Scu
 from tests.foreign import store
 from tests.gateway_process import CommandFailedError, GatewayProcess, eventually, free_port
-from tests.instances import CT, study_of
+from tests.instances import CT, EXPLICIT, Instance, data_set_of, encode, new_uid, study_of
 
+KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"
 ABSENT = (CT, "1.2.826.0.1.3680043.8.498.1")
 NOT_TAKEN = ("1.2.840.10008.5.1.4.1.1.999", "1.2.826.0.1.3680043.8.498.2")
 CONFIG = """
@@ -46,6 +47,31 @@ def scu(gateway: GatewayProcess, calling: str, *options: str) -> Scu:
 
 def reported_to(port: int, mode: str) -> tuple[str, ...]:
     return "--report-host", "127.0.0.1", "--report-port", str(port), "--report-mode", mode
+
+
+def rejection_note(image: Instance) -> Instance:
+    """A key object selection of "Rejected for Quality Reasons" that names an image (IHE IOCM)."""
+    series, sop_instance = new_uid(), new_uid()
+    named = data_set_of(ReferencedSOPClassUID=image.sop_class, ReferencedSOPInstanceUID=image.sop_instance)
+    evidence = data_set_of(
+        StudyInstanceUID=image.study,
+        ReferencedSeriesSequence=[data_set_of(SeriesInstanceUID=image.series, ReferencedSOPSequence=[named])],
+    )
+    title = data_set_of(
+        CodeValue="113001", CodingSchemeDesignator="DCM", CodeMeaning="Rejected for Quality Reasons"
+    )
+    note = data_set_of(
+        SpecificCharacterSet="ISO_IR 192", SOPClassUID=KEY_OBJECTS, SOPInstanceUID=sop_instance,
+        StudyDate="20240229", StudyTime="101500", AccessionNumber="", Modality="KO",
+        PatientName="Meikäläinen^Matti", PatientID="TEST-1", PatientBirthDate="19700101", PatientSex="O",
+        StudyInstanceUID=image.study, SeriesInstanceUID=series, SeriesNumber=2, InstanceNumber=1,
+        CurrentRequestedProcedureEvidenceSequence=[evidence], ValueType="CONTAINER",
+        ConceptNameCodeSequence=[title], ContinuityOfContent="SEPARATE",
+        ContentSequence=[data_set_of(
+            RelationshipType="CONTAINS", ValueType="IMAGE", ReferencedSOPSequence=[named]
+        )],
+    )  # fmt: skip
+    return Instance(image.study, series, sop_instance, KEY_OBJECTS, EXPLICIT, encode(note, EXPLICIT))
 
 
 def absent_of(report: Report, transaction: str) -> bool:
@@ -206,9 +232,7 @@ def test_send_commit_waits_for_the_report_and_says_what_is_not_committed(
 
 def test_what_is_stored_is_committed_once_it_is_in_a_verified_volume(tmp_path: Path):
     """The whole way: C-STORE, N-ACTION, a volume stored and read back, the fact of it, N-EVENT-REPORT."""
-    gateway = GatewayProcess(
-        tmp_path, config=PATIENT
-    ).start()
+    gateway = GatewayProcess(tmp_path, config=PATIENT).start()
     caller = scu(gateway, "WHOLE", "--report-mode", "same")
     instances = study_of(40)
     store(gateway, instances, tmp_path, calling="WHOLE")
@@ -244,9 +268,7 @@ def test_d29_a_key_object_selection_is_kept_and_committed_as_any_other_instance(
 
 
 def test_send_commit_exits_0_when_the_archive_answers_for_everything(tmp_path: Path):
-    gateway = GatewayProcess(
-        tmp_path, config=PATIENT
-    ).start()
+    gateway = GatewayProcess(tmp_path, config=PATIENT).start()
     port = free_port()
     scu(gateway, "SENDER", *reported_to(port, "new"))
     (tmp_path / "files").mkdir()
