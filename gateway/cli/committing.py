@@ -124,23 +124,26 @@ class Committer:
         self, association: Association, references: Sequence[Reference], *, lasts: bool
     ) -> None:
         """`lasts`: reports come on this association only, so nothing is to be hoped for when it ends."""
-        listening = asyncio.create_task(self._serve(association))
-        done = asyncio.create_task(self._asked(association, references))
-        try:
-            await asyncio.wait({done, listening}, return_when=asyncio.FIRST_COMPLETED)
-            if not done.done() and lasts:
-                await listening
-                raise AssociationAbortedError("the association ended before the report came")
-            await done
-        finally:
-            for task in (listening, done):
-                task.cancel()
-            await asyncio.gather(listening, done, return_exceptions=True)
+        async with asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(self._serve(association))
+            asked = tasks.create_task(self._asked(association, references))
+            await asyncio.wait({asked, listening}, return_when=asyncio.FIRST_COMPLETED)
+            if lasts and not asked.done():
+                self.result.ended = "the association ended before the report came"
+                asked.cancel()
+            else:
+                await asyncio.wait({asked})
+            listening.cancel()
 
     async def _asked(self, association: Association, references: Sequence[Reference]) -> None:
-        for number, start in enumerate(range(0, len(references), REFERENCES_MAX)):
-            await self._ask(association, number + 1, references[start : start + REFERENCES_MAX])
-        await self._done.wait()
+        try:
+            for number, start in enumerate(range(0, len(references), REFERENCES_MAX)):
+                await self._ask(association, number + 1, references[start : start + REFERENCES_MAX])
+            await self._done.wait()
+        except GatewayError as error:
+            self.result.ended = str(error)
+        except TimeoutError:
+            self.result.ended = f"the request was not answered in {ANSWER_SECONDS_MAX:g} s"
 
     async def _ask(self, association: Association, message_id: int, some: Sequence[Reference]) -> None:
         context_id, syntax = _context(association)

@@ -70,26 +70,28 @@ def send(
             host=host, port=port, called=called, calling=calling,
             associations=associations, on_outcome=load.done,
         )  # fmt: skip
-        committer = None
-        if commit:
-            committer = Committer(
-                host=host, port=port, called=called, calling=calling, report_port=report_port,
-                seconds=commit_seconds, on_report=load.reported,
-            )  # fmt: skip
+        committer = Committer(
+            host=host, port=port, called=called, calling=calling, report_port=report_port,
+            seconds=commit_seconds, on_report=load.reported,
+        )  # fmt: skip
         with load.progress, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             try:
-                runner.run(load.run(sender, paths, committer))
+                runner.run(load.run(sender, paths, committer if commit else None))
             finally:
                 load.acknowledged.close()
-    report, seconds = load.report, time.monotonic() - began
+    _finish(load, time.monotonic() - began, json=json)
+
+
+def _finish(load: "_Load", seconds: float, *, json: bool) -> None:
+    report, commitments = load.report, load.commitments
     if json:
-        told = {"commitment": _shown(load.commitments)} if load.commitments else {}
+        told = {"commitment": _shown(commitments)} if commitments else {}
         print_json({**asdict(report), **told, "seconds": round(seconds, 3)})
     else:
         _tell(report, seconds)
-        if load.commitments:
-            _tell_commitments(load.commitments)
-    uncommitted = load.commitments is not None and load.commitments.committed < load.commitments.asked
+        if commitments:
+            _tell_commitments(commitments)
+    uncommitted = commitments is not None and commitments.committed < commitments.asked
     if report.failed or report.left or uncommitted:
         raise typer.Exit(Exit.FAILED)
 

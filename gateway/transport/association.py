@@ -22,6 +22,7 @@ from gateway._core import (
 )
 from gateway.errors import AssociationAbortedError
 from gateway.model.refusal import AbortAnswer, Refusal
+from gateway.transport.exchanges import Exchanges
 from gateway.transport.timers import MessageDeadline, Timers
 from gateway.wire.dicom.refusals import (
     ARTIM,
@@ -68,8 +69,6 @@ WRITE_HIGH_WATER = 4 << 20
 HELD_MAX = 1 << 20
 """Bytes of answers that wait for the end of a message; beyond, the socket is not read."""
 C_STORE_RSP, C_CANCEL_RQ = 0x8001, 0x0FFF
-Exchange = tuple[int, int]
-"""(command field of the response, message id of the request)."""
 
 
 class Phase(Enum):
@@ -119,7 +118,7 @@ class Association(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._events: deque[Event] = deque()
         self._postponed: deque[CommandReceived] = deque()
-        self._exchanges: dict[Exchange, asyncio.Future[CommandReceived]] = {}
+        self._exchanges = Exchanges()
         self._waiter: asyncio.Future[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -228,11 +227,9 @@ class Association(asyncio.BufferedProtocol):
         """
         if self.phase is not Phase.ESTABLISHED:
             raise AssociationAbortedError(self.why_ended or "not established")
-        answer: asyncio.Future[CommandReceived] = asyncio.get_running_loop().create_future()
-        self._exchanges[response_field, message_id] = answer
+        answer = self._exchanges.begin(response_field, message_id)
         self._catch_up()
         self.answered(request)
-        # Past the deadline it stays known: an answer that comes late is none that nobody asked for.
         async with asyncio.timeout(seconds):
             return await answer
 
@@ -402,7 +399,7 @@ class Association(asyncio.BufferedProtocol):
             self.last_word(event.answer, f"protocol broken: {event.what}, at byte {event.offset}")
         elif isinstance(event, Aborted):
             self.close(f"the peer aborted (source {event.source}, reason {event.reason})")
-        if not (isinstance(event, CommandReceived) and self._is_exchanged(event)):
+        if not (isinstance(event, CommandReceived) and self._exchanges.take(event)):
             self._events.append(event)
 
     def _put(self, data: bytes) -> None:
@@ -457,13 +454,6 @@ class Association(asyncio.BufferedProtocol):
             and event.message_id_responded_to == message_id
         )
 
-    def _is_exchanged(self, event: CommandReceived) -> bool:
-        """Whether it answers a request of `exchange`, which then has it."""
-        answer = self._exchanges.pop((event.command_field, event.message_id_responded_to or 0), None)
-        if answer is not None and not answer.done():
-            answer.set_result(event)
-        return answer is not None
-
     def _put_aside(self, event: Event) -> None:
         if not isinstance(event, CommandReceived):
             if isinstance(event, ReleaseRequested):
@@ -492,8 +482,5 @@ class Association(asyncio.BufferedProtocol):
         self.why_ended = self.why_ended or why
         self.phase = phase
         if phase in (Phase.CLOSING, Phase.LOST):
-            for answer in self._exchanges.values():
-                if not answer.done():
-                    answer.set_exception(AssociationAbortedError(self.why_ended))
-            self._exchanges.clear()
+            self._exchanges.end(self.why_ended)
         self._phase_since = self._moved_at = self._window_since = time.monotonic()

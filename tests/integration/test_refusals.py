@@ -298,7 +298,7 @@ PROVOCATIONS: dict[str, Callable[[RawPeer, list[Instance]], None]] = {
     "commitment-transaction-missing": acted("commitment-transaction-missing", listed(("1.2", "1.3"))),
     "commitment-uid": acted("commitment-uid", element(TRANSACTION, "1.2.x") + listed(("1.2", "1.3"))),
     "commitment-list-empty": acted("commitment-list-empty", element(TRANSACTION, "1.2") + listed()),
-    "commitment-list": acted("commitment-list", element(TRANSACTION, "1.2") + element(0x00081199, "xx")),
+    "commitment-list": acted("commitment-list", element(TRANSACTION, "1.2") + listed(("", "1.3"))),
     "commitment-too-many": acted(
         "commitment-too-many", element(TRANSACTION, "1.2") + listed(*[("1.2", "1.3")] * 100_001)
     ),
