@@ -1,6 +1,7 @@
 """Rot: instances of a plan that the journal cannot give out any more become incidents, all at once."""
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -21,6 +22,8 @@ class Rot:
 
     def __init__(self, journal: Journal, catalogue: Catalogue) -> None:
         self._journal, self._catalogue = journal, catalogue
+        self.on_told: Callable[[], None] = lambda: None
+        """Whoever looks for rescues is called."""
 
     async def find(self, planned: PlannedVolume) -> bool:
         """Reads all its instances to their ends. Whether any is damaged: the next plan leaves it out."""
@@ -30,6 +33,8 @@ class Rot:
             for one in await asyncio.to_thread(members, planned)
             if not await self._tell(one, planned, names)
         ]
+        if rotten:
+            self.on_told()
         return bool(rotten)
 
     async def _tell(

@@ -101,7 +101,7 @@ class Storer:
         self._journal, self._catalogue, self._store = journal, catalogue, store
         self._assemblies_max = assemblies_max
         self._outcomes, self._on_stage, self._on_verified = outcomes, on_stage, on_verified
-        self._rot = Rot(journal, catalogue)
+        self.rot = Rot(journal, catalogue)
         self._planned: asyncio.Queue[PlannedVolume] = asyncio.Queue(1)
         self._made: asyncio.Queue[_Made] = asyncio.Queue(1)
         self.working = 0
@@ -196,7 +196,7 @@ class Storer:
             return await self._patiently(step)
         except DAMAGE as error:
             await self._abandon(
-                planned, error, counts=not await self._patiently(lambda: self._rot.find(planned))
+                planned, error, counts=not await self._patiently(lambda: self.rot.find(planned))
             )
         except GatewayError as error:
             await self._abandon(planned, error, counts=True)

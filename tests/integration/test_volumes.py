@@ -298,4 +298,4 @@ def test_a_store_that_never_keeps_its_word_is_not_filled_up(another_gateway: Mak
     (shown,) = gateway.ask(f"/studies/{instances[0].study}")
     assert "kuva volume retry" in shown["lifecycle"]["waits"][0]["what"]
     gateway.kuva("volume", "retry", instances[0].study)
-    eventually(lambda: len(volumes(gateway)) == 4, 10, "it is tried once more")
+    eventually(lambda: len(volumes(gateway)) >= 4, 10, "it is tried once more")
