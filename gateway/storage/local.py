@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import structlog
 
-from gateway.errors import ObjectDoubtfulError, ObjectLengthError
+from gateway.errors import ObjectDoubtfulError, ObjectLengthError, StoreUnavailableError
 from gateway.storage.medium import BlockReader, ReadBack, probe, read_range
 from gateway.storage.object_store import (
     PIECE_LENGTH_MAX,
@@ -77,6 +77,9 @@ class LocalStore:
             return await self._run(file.finish)
         except ObjectDoubtfulError:
             self._doubtful.add(key)
+            raise
+        except StoreUnavailableError:
+            self._durable_folders = {self._folder}  # somebody may have taken them away
             raise
         finally:
             await self._run(file.discard)

@@ -272,3 +272,12 @@ async def test_an_object_in_a_folder_that_is_a_file_is_absent(store: LocalStore,
     (tmp_path / "volumes").write_bytes(b"")
     with pytest.raises(ObjectAbsentError):
         await store.read(KEY, 0, 1)
+
+
+async def test_folders_that_somebody_took_away_are_made_again(store: LocalStore, tmp_path: Path):
+    await _put(store)
+    (tmp_path / KEY).unlink()
+    (tmp_path / KEY).parent.rmdir()
+    with pytest.raises(StoreUnavailableError):
+        await _put(store)
+    assert await _put(store) is PutOutcome.CREATED
