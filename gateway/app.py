@@ -23,7 +23,6 @@ from gateway.catalogue import Catalogue
 from gateway.catalogue.embedded import EmbeddedServer
 from gateway.catalogue.opening import open_catalogue
 from gateway.committers import Committers
-from gateway.custody.commitment import Resolver
 from gateway.custody.forgetting import forget_verified
 from gateway.dispatch.outbox import Outbox
 from gateway.errors import GatewayError
@@ -50,7 +49,6 @@ from gateway.profiles import CoreTables, Profile
 from gateway.profiles import load as load_profile
 from gateway.settings import Settings
 from gateway.storage.local import LocalStore
-from gateway.storage.object_store import ObjectStore
 from gateway.telemetry import Metrics, watch_loop
 from gateway.transport.acceptor import OPENING_MAX
 from gateway.transport.association import Association
@@ -114,6 +112,7 @@ class Gateway:
                 )
             journal = await self._open_journal(stack, catalogue)
             await self._serve(stack, catalogue, embedded, journal, profile)
+            log.info("stopped")
 
     # --- starting --------------------------------------------------------------------------------
 
@@ -143,14 +142,13 @@ class Gateway:
     ) -> None:
         keeping = await self._keep(stack, catalogue, journal)
         rescuer = Rescuer(journal, catalogue)
+        keeping.storer.rot.on_told = rescuer.kick
         damage = DamageReports(journal, catalogue, on_told=rescuer.kick)
         committers = Committers(
             catalogue, journal, keeping, self._metrics, locator_key=self._locator_key,
             is_taken=profile.acceptance.storage.__contains__, association=self._association,
         )  # fmt: skip
-        dicom = self._listener = await self._dicom(
-            catalogue, journal, profile, damage, resolver=committers.resolver, store=keeping.store
-        )
+        dicom = self._listener = await self._dicom(catalogue, journal, profile, damage, committers)
         comparer, discarder = Comparer(journal, catalogue), Discarder(journal, catalogue, keeping.store)
         landed = await recover(journal, catalogue)
         await forget_verified(journal, catalogue)
@@ -171,18 +169,20 @@ class Gateway:
             working = (("dicom", dicom), ("comparer", comparer), ("discarder", discarder),
                        ("damage", damage), ("rescuer", rescuer))  # fmt: skip
             others = [tasks.create_task(work.run(), name=name) for name, work in working]
-            others.append(tasks.create_task(watch_loop(self._metrics), name="loop-lag"))
-            others.extend(committers.start(tasks))
+            others += [*committers.start(tasks), *self._watch(tasks, embedded)]
             keepers = keeping.start(tasks)
-            if embedded is not None:
-                others.append(tasks.create_task(embedded.supervise(), name="postgresql"))
             await dicom.serving()
             self._on_ready(self._ready(dicom, health, journal))
             await self._stop.wait()
             await self._drain(dicom, journal, pipeline, landing, keepers)
             for task in others:
                 task.cancel()
-        log.info("stopped")
+
+    def _watch(self, tasks: asyncio.TaskGroup, embedded: EmbeddedServer | None) -> list[asyncio.Task[None]]:
+        watching = [tasks.create_task(watch_loop(self._metrics), name="loop-lag")]
+        if embedded is not None:
+            watching.append(tasks.create_task(embedded.supervise(), name="postgresql"))
+        return watching
 
     def _association(self, number: int) -> Association | None:
         return None if self._listener is None else self._listener.line(number)
@@ -200,9 +200,7 @@ class Gateway:
         journal: Journal,
         profile: Profile,
         damage: DamageReports,
-        *,
-        resolver: Resolver,
-        store: ObjectStore,
+        committers: Committers,
     ) -> DicomListener:
         settings = self._settings
         gate = Gate(
@@ -213,7 +211,7 @@ class Gateway:
         )
         await gate.prepare()
         get_service = GetService(
-            Finder(catalogue, journal.identifier), Sources(journal, store), self._metrics, damage
+            Finder(catalogue, journal.identifier), Sources(journal, committers.store), self._metrics, damage
         )
         return DicomListener(
             settings.dicom,
@@ -227,7 +225,7 @@ class Gateway:
                 epoch=journal.epoch,
                 parking_seconds=settings.commitment.parking_seconds,
                 metrics=self._metrics,
-                on_asked=resolver.asked,
+                on_asked=committers.resolver.asked,
             ),
             metrics=self._metrics,
         )

@@ -33,6 +33,7 @@ class Committers:
         reports = EventReports(
             catalogue.grants.entity, association, node=journal.identifier, epoch=journal.epoch
         )
+        self.store = keepers.store
         self.outbox = Outbox(catalogue.deliveries, reports.bring, journal.identifier, metrics)
         self.facts = FactWriter(catalogue, keepers.store, on_written=self.outbox.kick)
         self.resolver = Resolver(

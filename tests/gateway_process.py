@@ -49,7 +49,10 @@ class GatewayProcess:
         settings: Mapping[str, str] | None = None,
         program: Sequence[str] = ("-m", "gateway"),
     ):
-        """`settings`: as environment variables, without their KUVA_."""
+        """`settings`: as environment variables, without their KUVA_.
+
+        Nothing leaves the journal because it is quiet unless they say when: most tests mean the journal.
+        """
         self.folder = folder
         self.data = folder / "data"
         self.log = folder / "log"
@@ -59,6 +62,7 @@ class GatewayProcess:
         self._process: subprocess.Popen[str] | None = None
         self._within = list(within)
         self._sizes = {"KUVA_JOURNAL__CAPACITY": journal, "KUVA_JOURNAL__SEGMENT": segment}
+        self._sizes |= {"KUVA_VOLUMES__QUIET_SECONDS": "1 h", "KUVA_VOLUMES__AGE_SECONDS": "1 h"}
         self._sizes |= {f"KUVA_{name}": value for name, value in (settings or {}).items()}
         self._config = folder / "kuva.toml" if config is not None else None
         if self._config is not None:

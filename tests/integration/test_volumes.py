@@ -253,7 +253,7 @@ def test_a_quarantined_newcomer_that_nobody_resolves_is_set_aside_alone(
 FAULTY = AT_ONCE | {
     "TEST_STORE_FAULTS": "0.5", "VOLUMES__TRIES_MAX": "50", "VOLUMES__QUIET_SECONDS": "0.1",
 }  # fmt: skip
-STUDIES = 60
+STUDIES = 130
 
 
 def _many(gateway: GatewayProcess, folder: Path) -> list[Instance]:
