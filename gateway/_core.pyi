@@ -663,6 +663,8 @@ class KnownInstance:
     """As received; empty if the series has none. `series_character_set` says how to read it."""
     series_character_set: bytes
     instance_number: int | None
+    path: str | None
+    """Of its file in the volume, `data/0001/000001.dcm`; None if the block is of a batch."""
     offset: int | None
     """Where its data set begins in the volume; None if the block is of a batch."""
     ranges_offset: int | None

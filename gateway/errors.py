@@ -170,6 +170,10 @@ class VolumeMismatchError(ResourceError):
     """A volume's bytes are not what was written, or what it says of itself; the message says what differs."""
 
 
+VOLUME_DAMAGE = (VolumeMismatchError, ObjectAbsentError)
+"""What says of a volume that it is gone, or no longer what was written."""
+
+
 # The catalogue.
 
 

@@ -35,9 +35,10 @@ class DamageReports:
         self._kick = asyncio.Event()
 
     def report(self, match: Match, reason: str) -> None:
-        """Never waits. From now on the instance is kept again when it comes; the catalogue takes the same
-        report again without a second incident."""
-        self._journal.damaged(match.receive_id)
+        """Never waits. What is damaged in the journal is kept again from now on when it comes; what is in a
+        volume, once the catalogue has heard of it. The same report again opens no second incident."""
+        if match.place is None:
+            self._journal.damaged(match.receive_id)
         if len(self._waiting) < WAITING_MAX:
             self._waiting.setdefault(match, reason)
             self._kick.set()
@@ -54,11 +55,7 @@ class DamageReports:
     async def _tell_all(self) -> bool:
         for match, reason in list(self._waiting.items()):
             try:
-                await self._catalogue.incidents.damaged(
-                    match.receive_id, vault=match.vault, study_uid=match.study,
-                    sop_uid=match.sop_instance, reason=reason,
-                )  # fmt: skip
-                await self._tell_of_volume(match, reason)
+                await self._record(match, reason)
             except CatalogueError as error:
                 log.warning("damage cannot be recorded", sop_instance=match.sop_instance, reason=str(error))
             except GatewayError as error:
@@ -68,8 +65,14 @@ class DamageReports:
             self._on_told()
         return True
 
-    async def _tell_of_volume(self, match: Match, reason: str) -> None:
+    async def _record(self, match: Match, reason: str) -> None:
         """Where one instance is damaged, nothing rests on the whole volume until somebody has checked it."""
+        if match.place is not None:
+            reason = f"in volume {match.place.volume}: {reason}"
+        await self._catalogue.incidents.damaged(
+            match.receive_id, vault=match.vault, study_uid=match.study,
+            sop_uid=match.sop_instance, reason=reason,
+        )  # fmt: skip
         if match.place is not None:
             await self._catalogue.volumes.damaged(match.place.volume, match.vault, reason)
             self._journal.study_changed(match.vault, match.study)

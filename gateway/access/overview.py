@@ -28,7 +28,7 @@ class InstanceShown:
     flags: tuple[str, ...]
     """Content rules that it broke and was kept all the same."""
     place: str
-    """`journal NODE/EPOCH/POSITION`, or `volume ID NODE/EPOCH/POSITION`."""
+    """`journal NODE/EPOCH/POSITION`, or `volume KEY#PATH`: the object in the store, and the file in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +111,16 @@ def _series(head: _core.KnownInstance, instances: Sequence[InstanceShown]) -> Se
     return SeriesShown(head.series, head.modality, description, head.series_number, tuple(instances), length)
 
 
-def _room(block: StudyBlock) -> str:
-    return "journal" if block.volume is None else f"volume {block.volume}"
+def _place(block: StudyBlock, known: _core.KnownInstance) -> str:
+    if block.volume is None:
+        return f"journal {block.node}/{known.epoch}/{known.position}"
+    return f"volume {block.key}#{known.path}"
 
 
 def _instance(block: StudyBlock, known: _core.KnownInstance, names: dict[int, str]) -> InstanceShown:
     flags = tuple(sorted(name for bit, name in names.items() if known.flags >> bit & 1))
     received = _BEGAN + timedelta(microseconds=known.received_at)
-    place = f"{_room(block)} {block.node}/{known.epoch}/{known.position}"
     return InstanceShown(
-        known.sop_instance, known.sop_class, known.transfer_syntax, known.length, received, flags, place
-    )
+        known.sop_instance, known.sop_class, known.transfer_syntax, known.length, received, flags,
+        _place(block, known),
+    )  # fmt: skip

@@ -13,12 +13,15 @@ from gateway.access.find import Finder, Match
 from gateway.access.sources import Sources
 from gateway.errors import (
     DAMAGE,
-    GatewayError,
+    VOLUME_DAMAGE,
+    CatalogueError,
     InstanceAbsentError,
     JournalError,
     LocalError,
     ObjectAbsentError,
+    ResourceError,
     StoreError,
+    UnavailableError,
     VolumeMismatchError,
 )
 from gateway.model.refusal import Refusal
@@ -41,7 +44,13 @@ AHEAD_LENGTH_MAX = 2 << 20
 AHEAD_MAX = 16
 """Small instances made ready in one visit to a thread: this many, or this many bytes together."""
 MESSAGE_ID_MODULUS = 1 << 16
-UNREADABLE = (JournalError, StoreError, VolumeMismatchError)
+PLACES_MAX = 8
+"""Tried for one instance, one after the other."""
+
+_UNREADABLE = (JournalError, StoreError, VolumeMismatchError)
+"""Why an instance cannot be read from a place; another may have it."""
+_GONE = (InstanceAbsentError, ObjectAbsentError)
+"""It is not there (any more): rightly so, if it is somewhere else by now."""
 
 
 @dataclass(slots=True)
@@ -87,7 +96,7 @@ class _Ready:
     pieces: list[bytes] = field(default_factory=list)
     whole: bool = False
     """All pieces are here; else the transfer has more."""
-    error: GatewayError | None = None
+    error: ResourceError | None = None
     """Why it could not be opened or read."""
 
 
@@ -130,12 +139,37 @@ class Retrieval:
             if length >= AHEAD_LENGTH_MAX:
                 break
         if any(one.context_id is not None for one in ahead):
-            await asyncio.to_thread(self._read_ahead, ahead)
-            await self._read_moved([one for one in ahead if isinstance(one.error, InstanceAbsentError)])
+            await self._open_all(ahead)
         for one in ahead:
             if one.error is not None:
-                self._tell(one.match, one.error)
+                await self._find_elsewhere(one)
         return ahead
+
+    async def _find_elsewhere(self, one: _Ready) -> None:
+        """Another place that has what cannot be read in this one. It may also have moved meanwhile: from the
+        journal into a volume, from a volume into the one that took its place."""
+        tried = {one.match.where}
+        while one.error is not None and len(tried) <= PLACES_MAX:
+            failed, error = one.match, one.error
+            now = await self._places_now(failed)
+            if not isinstance(error, _GONE) or any(place.where == failed.where for place in now or ()):
+                self._tell(failed, error)
+            known = [*(now or ()), *failed.others]
+            other = next((m for m in known if m.where not in tried and self._sources.has(m)), None)
+            if other is None:
+                return
+            tried.add(other.where)
+            one.match, one.error, one.why = other, None, SUB_OPERATION_REFUSED
+            one.context_id = self._association.engine.context_for(other.sop_class, other.transfer_syntax)
+            await self._open_all([one])
+
+    async def _places_now(self, match: Match) -> Sequence[Match] | None:
+        """None if the catalogue cannot be asked."""
+        try:
+            return await self._finder.again(match)
+        except (UnavailableError, CatalogueError) as error:
+            log.warning("an instance cannot be looked up again", reason=str(error))
+            return None
 
     def _addressed(self, match: Match) -> _Ready:
         context_id, why = None, SUB_OPERATION_ELSEWHERE
@@ -145,25 +179,17 @@ class Retrieval:
         self._message_id = (self._message_id + 1) % MESSAGE_ID_MODULUS
         return _Ready(match, self._message_id, context_id, why)
 
+    async def _open_all(self, ahead: Sequence[_Ready]) -> None:
+        await asyncio.to_thread(self._read_ahead, ahead)
+
     def _read_ahead(self, ahead: Sequence[_Ready]) -> None:
         for one in ahead:
             if one.context_id is not None:
                 try:
                     self._open(one)
-                except UNREADABLE as error:
+                except _UNREADABLE as error:
                     one.context_id, one.error, one.why = None, error, SUB_OPERATION_UNREADABLE
-
-    async def _read_moved(self, absent: Sequence[_Ready]) -> None:
-        """What went into a volume since it was found is read from there; the journal has forgotten it."""
-        moved = []
-        for one in absent:
-            now = await self._finder.again(one.match)
-            if now is not None and now.place is not None:
-                again = self._addressed(now)
-                one.match, one.context_id, one.error, one.why = now, again.context_id, None, again.why
-                moved.append(one)
-        if moved:
-            await asyncio.to_thread(self._read_ahead, moved)
+                    one.pieces.clear()
 
     def _open(self, one: _Ready) -> None:
         assert one.context_id is not None
@@ -185,7 +211,7 @@ class Retrieval:
         try:
             with self._association.message():
                 await self._send_message(one, one.transfer)
-        except (*UNREADABLE, LocalError) as error:
+        except (*_UNREADABLE, LocalError) as error:
             # Part of the message is out; there is no way to take it back but this.
             self._tell(one.match, error)
             one.why = SUB_OPERATION_UNREADABLE
@@ -209,6 +235,9 @@ class Retrieval:
             await self._association.send(more)
 
     def _tell(self, match: Match, error: Exception) -> None:
-        log.error("an instance cannot be sent", sop_instance=match.sop_instance, reason=str(error))
-        if isinstance(error, (*DAMAGE, VolumeMismatchError, ObjectAbsentError)):
+        place = "journal" if match.place is None else match.place.key
+        log.error(
+            "an instance cannot be sent", sop_instance=match.sop_instance, place=place, reason=str(error)
+        )
+        if isinstance(error, DAMAGE + VOLUME_DAMAGE):
             self._on_damaged(match, f"found when it was to be sent: {error}")

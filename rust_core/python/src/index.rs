@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kuva_core::dedup::{Known, KnownContent, Origin};
 use kuva_core::index::{self, IndexBlock, IndexEntry};
 use kuva_core::instance::NodeId;
+use kuva_core::volume::Ordinal;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -32,6 +33,7 @@ pub struct KnownInstance {
     series_description: Py<PyBytes>,
     series_character_set: Py<PyBytes>,
     instance_number: Option<i32>,
+    path: Option<String>,
     offset: Option<u64>,
     ranges_offset: Option<u64>,
 }
@@ -40,8 +42,8 @@ pub struct KnownInstance {
 #[pyfunction]
 pub fn decode_block(py: Python<'_>, block: &[u8]) -> PyResult<Vec<KnownInstance>> {
     let block = index::decode(block).map_err(error::index)?;
-    let entries = block.entries.iter().zip(block.ranges_offsets());
-    Ok(entries.map(|(entry, ranges)| known(py, &block, entry, ranges)).collect())
+    let entries = block.entries.iter().zip(block.ranges_offsets()).zip(1..);
+    Ok(entries.map(|((entry, ranges), number)| known(py, &block, entry, ranges, number)).collect())
 }
 
 /// See the stub.
@@ -68,6 +70,7 @@ fn known(
     block: &IndexBlock,
     entry: &IndexEntry,
     ranges_offset: Option<u64>,
+    instance: u32,
 ) -> KnownInstance {
     let series = &block.series[entry.series as usize];
     let source = block.sources[entry.source as usize];
@@ -88,6 +91,8 @@ fn known(
         series_description: PyBytes::new(py, &series.description).unbind(),
         series_character_set: PyBytes::new(py, &series.character_set).unbind(),
         instance_number: entry.instance_number,
+        // A volume's block is in the order of the volume.
+        path: block.volume.map(|_| Ordinal { series: entry.series + 1, instance }.path()),
         offset: block.volume.map(|_| entry.offset),
         ranges_offset,
     }

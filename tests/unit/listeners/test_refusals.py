@@ -102,8 +102,9 @@ class Journal:
         return object()
 
 
-async def nowhere(_: object) -> None:
+async def nowhere(_: object) -> tuple[Match, ...]:
     """No volume has it."""
+    return ()
 
 
 async def retrieved(peer: Peer, journal: Journal) -> dict[str, int]:
