@@ -89,7 +89,7 @@ entries! { Service:
         "Fetch a study of two SOP classes while taking only one of them.";
     SUB_OPERATION_ELSEWHERE "sub-operation-elsewhere" Operator Misplaced Counted, None;
         "instance is on another node"
-        "An instance is fetched from the node in whose journal it lies."
+        "An instance that is in no volume yet is fetched from the node in whose journal it lies."
         "PS3.4 C.4.3.1.4"
         "Fetch it from the node that received it.",
         "Fetch from one node what another received.";

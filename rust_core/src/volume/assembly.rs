@@ -23,7 +23,7 @@ pub const PIECE_LENGTH: usize = 4 << 20;
 /// Pieces that are ready before the caller takes one.
 const PIECES_AHEAD: usize = 2;
 /// Stretches of data sets, of about 1 MiB each, that are read before the TAR is made of them.
-const STRETCHES_AHEAD: usize = 6;
+const STRETCHES_AHEAD: usize = 4;
 
 /// A volume to be made: what it says of itself, and which instances it holds.
 #[derive(Clone, Debug)]

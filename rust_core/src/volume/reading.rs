@@ -10,6 +10,7 @@ use super::listed::Listed;
 use super::ranges::{RANGE_LENGTH, RangeHasher};
 use crate::journal::Readings;
 use crate::journal::record::BLOCK_PAYLOAD_LENGTH;
+use crate::limits::BLOCK_LENGTH;
 
 /// Bytes of data sets, one behind the other.
 #[derive(Default)]
@@ -124,7 +125,8 @@ impl Reading<'_> {
     }
 
     fn give(&mut self) -> Result<(), Stop> {
-        let mut bytes = self.emptied.try_recv().unwrap_or_default();
+        let room = STRETCH_LENGTH + BLOCK_LENGTH;
+        let mut bytes = self.emptied.try_recv().unwrap_or_else(|_| Vec::with_capacity(room));
         bytes.clear();
         let full = std::mem::replace(&mut self.stretch, Stretch { bytes, ranges: Vec::new() });
         self.given.send(Ok(full)).map_err(|_| Stop::Left)
