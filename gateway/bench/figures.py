@@ -56,14 +56,6 @@ class Committed:
     def answered_megabytes_per_second(self) -> float:
         return self.answered_length / self.answered_seconds / MEGABYTE
 
-    @property
-    def wait_p50(self) -> float:
-        return percentile(self.waits, 0.5)
-
-    @property
-    def wait_p95(self) -> float:
-        return percentile(self.waits, 0.95)
-
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -194,9 +186,8 @@ def wait_p95(runs: Sequence[Run], peer: str, case: Case) -> Spread | None:
     found = waits(runs, peer, case)
     if not found:
         return None
-    of = over_repetitions(runs, peer, case, lambda run: run.committed.wait_p95 if run.committed else 0.0)
-    assert of is not None
-    return Spread(percentile(found, 0.95), of.least, of.most, of.count)
+    of = [percentile(own, 0.95) for run in runs if (own := waits([run], peer, case))]
+    return Spread(percentile(found, 0.95), min(of), max(of), len(of))
 
 
 @dataclass(frozen=True, slots=True)

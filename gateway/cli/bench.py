@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,15 +10,16 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gateway.bench import committed, machine, plot, results
+from gateway.bench.cases import cases, configured, default_peers, kit_for
 from gateway.bench.failure import BenchError, BenchUsageError
 from gateway.bench.figures import Run
 from gateway.bench.kit import Kit, chosen, load_kit
 from gateway.bench.measuring import Bench, Configuration
-from gateway.bench.peer import Kind, Peer
+from gateway.bench.peer import Peer
 from gateway.bench.results import Results
 from gateway.bench.series import Series, measure
 from gateway.bench.store import MEMORY_FILE_SYSTEMS, Stores
-from gateway.bench.workload import Until, Workload
+from gateway.bench.workload import Until
 from gateway.cli.speaking import Exit, Json, complaint, output, plain_errors, print_json, table
 
 
@@ -37,6 +38,16 @@ QUICK = _Extent(repetitions=3, seconds=1.5, minutes=3.0)
 COMMITTED = _Extent(repetitions=3, seconds=60.0, minutes=10.0)
 COMMITTED_QUICK = _Extent(repetitions=1, seconds=15.0, minutes=3.0)
 
+
+_USUAL = {
+    (Until.ANSWERED, False): FULL, (Until.ANSWERED, True): QUICK,
+    (Until.COMMITTED, False): COMMITTED, (Until.COMMITTED, True): COMMITTED_QUICK,
+}  # fmt: skip
+_WHOLE = {
+    (Until.ANSWERED, False): "full", (Until.ANSWERED, True): "quick",
+    (Until.COMMITTED, False): "committed", (Until.COMMITTED, True): "committed-quick",
+}  # fmt: skip
+"""Names of the results of all that there is, in full or quick."""
 
 Peers = Annotated[str, typer.Option(help="Names, with commas: benchmarks/peers.")]
 Workloads = Annotated[str, typer.Option("--workload", "-w", help="Names, with commas: benchmarks/workloads.")]
@@ -78,29 +89,19 @@ def bench(
 
     Everything runs on this machine, in turn, each time on a fresh store. Results of a whole or --quick run
     are written to benchmarks/results; those of a part of it only with --what. Exits 1 if any run lost or
-    refused an instance: its figures are left out.
-
-    With --until committed, storage commitment is asked for each study, and ours is measured until the last
-    report; Orthanc, unless it is named as orthanc-committed, is measured until its last answer all the same.
+    refused an instance: its figures are left out. With --until committed ours is measured until the last
+    storage commitment report, and Orthanc, unless named as orthanc-committed, still until its last answer.
 
     Example: kuva bench --peers kuva,storescp --workload ct --associations 4 --repetitions 3
     """
-    usual = _usual(until, quick=quick)
-    extent = _Extent(repetitions or usual.repetitions, seconds or usual.seconds, minutes or usual.minutes)
+    extent = _extent(_USUAL[until, quick], repetitions, seconds, minutes)
     partial = bool(peers or workload or associations or against)
-    whole = until.value if until is Until.COMMITTED else "full"
-    name = what or (None if partial else "quick" if quick else whole)
+    name = what or (None if partial else _WHOLE[until, quick])
     with plain_errors():
-        kit = load_kit(peers=peer_folder)
-        kit = _for(kit, until)
+        kit = kit_for(load_kit(peers=peer_folder), until)
         measured, skipped = _peers(kit, names(peers), against)
-        cases = _cases(kit, names(workload), [number(text) for text in names(associations)], until, quick)
-        configurations = [
-            Configuration(peer, *case)
-            for case in cases
-            for peer in measured
-            if peers or until is Until.ANSWERED or peer.asked or _barred(kit, peer, case)
-        ]
+        wanted = cases(kit, names(workload), [number(text) for text in names(associations)], until, quick)
+        configurations = configured(kit, measured, wanted, every_peer=bool(peers) or until is Until.ANSWERED)
         asked = _Asked(name or "part", skipped, window, json, until)
         shown = _measured(kit, folder or default_folder(), configurations, extent, asked, keep=keep)
         written = _written(shown, kit.results) if name else []
@@ -182,7 +183,7 @@ def _series(measuring: Bench, configurations: list[Configuration], extent: _Exte
 
 def _peers(kit: Kit, names: list[str], against: Path | None) -> tuple[list[Peer], dict[str, str]]:
     """Those that are there, and why the others are skipped. One that was asked for by name must be there."""
-    wanted = chosen("peer", kit.peers, names or _default_peers(kit))
+    wanted = chosen("peer", kit.peers, names or default_peers(kit))
     skipped = {
         peer.name: f"{peer.program} is not installed" + (f" (package {peer.package})" if peer.package else "")
         for peer in wanted
@@ -196,58 +197,8 @@ def _peers(kit: Kit, names: list[str], against: Path | None) -> tuple[list[Peer]
     return measured, skipped
 
 
-def _default_peers(kit: Kit) -> list[str]:
-    """Ours first. Those whose bars are over their answers alone are not measured twice."""
-    return sorted(
-        (name for name, peer in kit.peers.items() if not peer.asked or name == results.OURS),
-        key=lambda name: (name != results.OURS, name),
-    )
-
-
-def _usual(until: Until, *, quick: bool) -> _Extent:
-    if until is Until.COMMITTED:
-        return COMMITTED_QUICK if quick else COMMITTED
-    return QUICK if quick else FULL
-
-
-def _for(kit: Kit, until: Until) -> Kit:
-    """The peers and bars of such a measurement."""
-    bars = tuple(
-        bar
-        for bar in kit.bars
-        if bar.workload in kit.workloads and kit.workloads[bar.workload].until is until
-    )
-    if until is Until.ANSWERED:
-        return replace(kit, bars=bars)
-    found: dict[str, Peer] = {}
-    for name, peer in kit.peers.items():
-        if peer.kind is Kind.KUVA:
-            found[name] = peer.committing(name)
-            continue
-        found[name] = replace(peer, title=f"{peer.title}, until answered")
-        if peer.reports:
-            found[f"{name}-committed"] = peer.committing(f"{name}-committed")
-    return replace(kit, bars=bars, peers=found)
-
-
-def _barred(kit: Kit, peer: Peer, case: tuple[Workload, int]) -> bool:
-    """Whether a bar measures ours over this peer in the case."""
-    return any(
-        (bar.over, bar.workload, bar.associations) == (peer.name, case[0].name, case[1]) for bar in kit.bars
-    )
-
-
-def _cases(
-    kit: Kit, workloads: list[str], associations: list[int], until: Until, bars_only: bool
-) -> list[tuple[Workload, int]]:
-    barred = {(bar.workload, bar.associations) for bar in kit.bars}
-    usual = [name for name, workload in kit.workloads.items() if workload.until is until]
-    return [
-        (workload, number)
-        for workload in chosen("workload", kit.workloads, workloads or usual)
-        for number in associations or workload.associations
-        if not bars_only or (workload.name, number) in barred
-    ]
+def _extent(usual: _Extent, repetitions: int | None, seconds: float | None, minutes: float | None) -> _Extent:
+    return _Extent(repetitions or usual.repetitions, seconds or usual.seconds, minutes or usual.minutes)
 
 
 def names(text: str) -> list[str]:

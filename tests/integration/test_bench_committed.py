@@ -65,7 +65,7 @@ def test_every_study_is_reported_wherever_the_report_comes_in(
     assert run.committed.answered == 50
     # Two associations of 25: two studies and a half each.
     assert len(run.committed.waits) == 6
-    assert 0.05 <= run.committed.waits[0] <= run.committed.wait_p95
+    assert 0.05 <= run.committed.waits[0] <= run.committed.waits[-1]
     assert run.seconds >= run.committed.answered_seconds
     assert run.timeline[-1].resident > 0
 

@@ -1,6 +1,8 @@
 """Runs as they might have been measured."""
 
-from gateway.bench.figures import Latency, Run
+from dataclasses import replace
+
+from gateway.bench.figures import Committed, Latency, Moment, Run
 
 
 def run(
@@ -30,3 +32,15 @@ def run(
         resident_peak=1000 + growth,
         problems=problems,
     )
+
+
+def committed_run(
+    waits: tuple[float, ...], *, repetition: int = 0, problems: tuple[str, ...] = (), fill: float = 0.5
+) -> Run:
+    """Of one association with the workload "study"."""
+    committed = Committed(answered=200, answered_length=200_000_000, answered_seconds=1.0, waits=waits)
+    moment = Moment(0.0, 1000, 1000, 0.0, {"kuva_journal_fill": fill})
+    return replace(
+        run(workload="study", associations=1, repetition=repetition, problems=problems),
+        committed=committed, timeline=(moment,),
+    )  # fmt: skip

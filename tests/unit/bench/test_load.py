@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.bench.beside import NOTHING
 from gateway.bench.failure import BenchError, RunFailedError
 from gateway.bench.load import Answered, Load, answered
 from gateway.bench.measuring import missing
@@ -22,7 +23,7 @@ def association(**changes: Any) -> dict[str, Any]:
 
 
 def report(*associations: dict[str, Any]) -> dict[str, Any]:
-    return {"event": "done", "seconds": 2.0, "associations": list(associations)}
+    return {"event": "done", "seconds": 2.0, "associations": list(associations), "commitments": []}
 
 
 def test_associations_are_added_up():
@@ -54,7 +55,13 @@ def test_an_association_that_ended_and_an_answer_that_never_came_are_problems():
     ],
 )
 def test_what_was_acknowledged_must_be_there_neither_fewer_nor_more(kept: Kept, words: list[str]):
-    assert list(missing(answered(report(association(), association())), kept)) == words
+    assert list(missing(answered(report(association(), association())), NOTHING, kept)) == words
+
+
+def test_what_another_load_stored_meanwhile_must_be_there_too():
+    measured, other = answered(report(association())), answered(report(association()))
+    assert list(missing(measured, other, Kept(4, 40))) == []
+    assert list(missing(measured, other, Kept(2, 20))) == ["4 were acknowledged, 2 were kept"]
 
 
 def generator(folder: Path, body: str) -> Path:
