@@ -150,8 +150,8 @@ class Gateway:
         )  # fmt: skip
         dicom = self._listener = await self._dicom(catalogue, journal, profile, damage, committers)
         comparer, discarder = Comparer(journal, catalogue), Discarder(journal, catalogue, keeping.store)
-        landed = await recover(journal, catalogue)
         await forget_verified(journal, catalogue)
+        landed = await recover(journal, catalogue)
         pipeline = Pipeline(
             journal, catalogue, dicom.line, landed, on_quarantined=comparer.kick,
             on_landed=self._count_landed, on_damaged=rescuer.kick,

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -30,6 +30,7 @@ from gateway.model.identifiers import (
     ulid,
 )
 from gateway.model.instance import ReceiveId
+from gateway.model.moment import instant
 from gateway.model.study import StudyAttributes, StudyFilters
 from gateway.model.volume import BatchKey, OpenBatch, Volume, VolumePlan
 from gateway.storage.layout import volume_key
@@ -46,6 +47,8 @@ class Told:
 
     vault: str
     attributes: StudyAttributes
+    """Without the accession number: in these instances each has its own, and whether the first to come or the
+    first to be durable gives the study's is left open."""
     instances: int
     length: int
     blocks: tuple[bytes, ...]
@@ -65,7 +68,7 @@ async def told_of(catalogue: Catalogue) -> dict[StudyUid, Told]:
         _, blocks = await catalogue.studies.get(study.vault, study.uid)
         volumes = await catalogue.volumes.of_study(study.vault, study.uid)
         found[study.uid] = Told(
-            names[study.vault], study.attributes, study.instances, study.length,
+            names[study.vault], replace(study.attributes, accession_number=""), study.instances, study.length,
             tuple(block.block for block in blocks if block.kind == "volume"),
             {volume.id: await _custody(catalogue, volume) for volume in volumes},
             tuple(
@@ -145,8 +148,8 @@ class Keeper:
         await asyncio.to_thread(verification.finish)
         return await self.catalogue.volumes.verified(
             plan.id, plan.vault, digest=assembled.digest, block=assembled.block, instances=assembled.instances,
-            data_length=assembled.data_length, received_from=_instant(assembled.received_from),
-            received_to=_instant(assembled.received_to),
+            data_length=assembled.data_length, received_from=instant(assembled.received_from),
+            received_to=instant(assembled.received_to),
         )  # fmt: skip
 
     def _plan(self, batches: list[OpenBatch]) -> VolumePlan:
@@ -257,10 +260,6 @@ async def _keep(data: Path, *studies: str) -> dict[StudyUid, Told]:
         await store.close()
         await catalogue.close()
         await server.stop()
-
-
-def _instant(microseconds: int) -> datetime:
-    return datetime.fromtimestamp(microseconds / 1e6, UTC)
 
 
 def _receive_id(known: _core.KnownInstance) -> ReceiveId:

@@ -16,7 +16,8 @@ log = structlog.get_logger(__name__)
 async def forget_verified(journal: Journal, catalogue: Catalogue) -> int:
     """How many volumes there were that the journal may still hold something of.
 
-    To be done after recovery and before anything lands: from then on a resend is compared with the volume.
+    To be done before what the catalogue lacks is queued for landing: a catalogue that was rebuilt has what is
+    in volumes, and no node's positions. From then on a resend is compared with the volume.
     """
     oldest = journal.recovery.received_oldest
     if oldest is None:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -20,6 +19,7 @@ from gateway.errors import (
 from gateway.model.fact import CustodyFact, VaultFact, VolumeCustody, parse_fact
 from gateway.model.identifiers import FactId, NodeId, StudyUid, VaultId, VolumeId, ulid_time
 from gateway.model.instance import ReceiveId
+from gateway.model.moment import instant
 from gateway.model.volume import RebuiltVolume, VolumeKind
 from gateway.storage.layout import FACTS, QUARANTINE, VOLUMES, fact_key, volume_key
 from gateway.storage.object_store import ObjectStore, StoredObject
@@ -29,7 +29,6 @@ log = structlog.get_logger(__name__)
 
 FACT_LENGTH_MAX = 64 << 20
 """Bytes. The longest list of a request, written member by member, is a tenth of that."""
-_BEGAN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +203,10 @@ def _rebuilt_volume(key: str, contents: _core.VolumeContents) -> RebuiltVolume:
         id=VolumeId(contents.volume), key=key, vault=vault, study_uid=StudyUid(contents.study),
         node=NodeId(UUID(bytes=nodes.pop())),
         kind=VolumeKind.QUARANTINED if contents.quarantined else VolumeKind.KEPT,
-        planned_at=_instant(contents.planned_at),
+        planned_at=instant(contents.planned_at),
         supersedes=tuple(VolumeId(one) for one in contents.supersedes), digest=contents.digest,
         length=contents.length, instances=contents.instances, data_length=contents.data_length,
-        received_from=_instant(contents.received_from), received_to=_instant(contents.received_to),
+        received_from=instant(contents.received_from), received_to=instant(contents.received_to),
         block=contents.block, locator_hashes=tuple(contents.locator_hashes),
         attributes=study_attributes(contents.captured).attributes,
     )  # fmt: skip
@@ -227,10 +226,6 @@ def _ordinals(told: VolumeCustody, block: bytes) -> list[int] | None:
 
 def _receive_id(known: _core.KnownInstance) -> ReceiveId:
     return ReceiveId(NodeId(UUID(bytes=known.node)), known.epoch, known.position)
-
-
-def _instant(microseconds: int) -> datetime:
-    return _BEGAN + timedelta(microseconds=microseconds)
 
 
 def _stem(key: str) -> str:
