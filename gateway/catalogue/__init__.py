@@ -107,6 +107,11 @@ class Catalogue:
             await connection.fetchval(queries("landing")["drop_empty_partitions"])
         await self._arbitration.settle(older_than=timedelta(minutes=1))
 
+    async def settle(self) -> int:
+        """Compares what landed and was never compared; returns how many batches. For a start: nobody is at it
+        who could be waited for, and until then nothing can be planned of them."""
+        return await self._arbitration.settle()
+
     async def ping(self) -> None:
         """For health: asks the database anything at all."""
         await self._database.ping()

@@ -62,12 +62,15 @@ def keep_identity(data: Path, identity: NodeIdentity) -> None:
 async def recover(journal: Journal, catalogue: Catalogue) -> tuple[tuple[int, int], ...]:
     """Queues everything that earlier epochs received and the catalogue does not have, oldest first.
 
+    What landed and was not compared any more is compared first: no volume is planned of it before.
+
     Returns (epoch, position) through which the catalogue has each. A catalogue that is new, or older than the
     journal, learns of all of it again.
     """
     found = journal.recovery
     vaults = [VaultId(uuid.UUID(bytes=vault)) for vault in found.vaults]
     landed = await catalogue.nodes.adopt(journal.identifier, found.epochs, vaults)
+    await catalogue.settle()  # what landed just before a crash: it does not land again
     for epoch, through in sorted(landed):
         await journal.recovered_after(epoch, through)
     log.info(
