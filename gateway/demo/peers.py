@@ -26,6 +26,7 @@ from gateway.demo.material import Sample
 TIMEOUT_SECONDS = 30.0
 _REST_SECONDS = 0.02
 """Twenty rounds of pynetdicom's reactor."""
+_UNANSWERED = "C-GET was not answered, the association is gone"
 _CONTEXTS_MAX = 120
 """PS3.8 9.3.2 allows 128 presentation contexts; a few stay free for the service's own."""
 
@@ -123,6 +124,9 @@ def fetch(
         with associated(address, pairs, roles=roles, arrived=arrived) as association:
             for study in dict.fromkeys(sample.study for sample in group):
                 findings += _get_study(association, study)
+                if findings and findings[-1].endswith(_UNANSWERED):
+                    association.abort()  # its reactor is at rest: it would wait in vain for each that follows
+                    break
     return tuple(findings)
 
 
@@ -133,14 +137,15 @@ def _get_study(association: Association, study: str) -> Iterator[str]:
     try:
         answers = list(association.send_c_get(identifier, StudyRootQueryRetrieveInformationModelGet))
     except RuntimeError:
-        yield f"study {study}: the association was gone"
+        yield f"study {study}: {_UNANSWERED}"
         return
     status = answers[-1][0] if answers else Dataset()
-    if status.get("Status") != 0x0000:
-        said = f"{status.Status:04X}H" if "Status" in status else "nothing"
+    if "Status" not in status:
+        yield f"study {study}: {_UNANSWERED}"
+    elif status.Status != 0x0000:
         failed = status.get("NumberOfFailedSuboperations", "?")
         comment = status.get("ErrorComment", "")
-        yield f"study {study}: C-GET was answered {said}, {failed} failed {comment}".rstrip()
+        yield f"study {study}: C-GET was answered {status.Status:04X}H, {failed} failed {comment}".rstrip()
 
 
 @contextmanager

@@ -9,6 +9,9 @@ from rich.table import Table
 
 from gateway.demo.outcome import Outcome
 
+FINDINGS_MAX = 20
+"""Of one act, that are told one by one."""
+
 
 class Telling:
     """Writes to one console; with `--json` that is standard error, so that standard output stays clean."""
@@ -62,7 +65,7 @@ class Telling:
         self.console.print()
         self.table("what", "instances", "data", "rate", "took", "verdict", rows=rows)
         for outcome in outcomes:
-            for finding in outcome.findings:
+            for finding in told(outcome.findings):
                 self.console.print(
                     f"MISMATCH {outcome.title}: {finding}", style="bold red", markup=False, soft_wrap=True
                 )
@@ -78,6 +81,12 @@ class Step:
     def done(self, _: object = None) -> None:
         """One more is done."""
         self._bar.advance(self._task)
+
+
+def told(findings: Sequence[str]) -> Sequence[str]:
+    """The first of them, and how many more there are; `--json` has all."""
+    more = len(findings) - FINDINGS_MAX
+    return findings if more <= 0 else (*findings[:FINDINGS_MAX], f"and {more} more")
 
 
 def size(length: int) -> str:

@@ -37,6 +37,8 @@ class Archive:
 
     def get(self, event: evt.Event) -> Iterator[object]:
         """Only what pynetdicom's own SCP can do: it decodes and encodes, so bytes may change on the way."""
+        if self.aborting:
+            event.assoc.abort()
         found = [data for _, _, data in self.kept.values()]
         yield len(found)
         for sop_class, syntax, data in self.kept.values():

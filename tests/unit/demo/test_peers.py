@@ -84,3 +84,15 @@ def test_an_association_that_is_broken_off_costs_one_sample_only(samples: list[S
         answers = store(address, samples[:8])
     assert [answer.acknowledged for answer in answers] == [True, True, True, False, True, True, True, True]
     assert (answers[3].status, answers[3].negotiated) == (None, True)
+
+
+def test_a_fetch_that_is_broken_off_ends_with_its_first_study(
+    samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "TIMEOUT_SECONDS", 1.0)
+    of_two_studies = [samples[0], samples[-1]]
+    assert samples[0].study != samples[-1].study
+    archive = Archive(aborting="whatever is fetched")
+    with listening(archive, *{s.sop_class for s in samples}) as address:
+        (finding,) = peers.fetch(address, of_two_studies, arrived=lambda _: None)
+    assert samples[0].study in finding
