@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.demo.reading import listed, mapping, whole
 from gateway.demo.running import GatewayFailed, RunningGateway
 
 COMPARED_SECONDS_MAX = 15.0
 """For the gateway to compare, in the background, what it holds apart with what it keeps."""
+_DISPUTES = ("quarantine", "dispute")
 _STUDIES_MAX, _INCIDENTS_MAX = "1000", "1000"
 
 
@@ -18,6 +19,10 @@ class Stock:
 
     instances: int
     live: int
+
+    def is_no_more_than(self, before: "Stock") -> bool:
+        """Whether nothing was added since; the journal may have been relieved by a volume meanwhile."""
+        return self.instances == before.instances and self.live <= before.live
 
     def __str__(self) -> str:
         return f"{self.instances:,} instances, {self.live:,} bytes live"
@@ -53,13 +58,13 @@ class Archive:
 
     async def stock(self) -> Stock:
         """Instances in all studies, and the journal's live bytes."""
-        page = _mapping(await self._gateway.command("study", "list", "--limit", _STUDIES_MAX))
+        page = mapping(await self._gateway.command("study", "list", "--limit", _STUDIES_MAX))
         if page.get("after") is not None:
             raise GatewayFailed(f"more than {_STUDIES_MAX} studies: the demo counts one page only")
-        studies = _list(page.get("studies"))
-        journal = _mapping(await self._gateway.command("journal", "show"))
-        instances = sum(_whole(_mapping(study), "instances") for study in studies)
-        return Stock(instances, _whole(_mapping(journal.get("space")), "live"))
+        studies = listed(page.get("studies"))
+        journal = mapping(await self._gateway.command("journal", "show"))
+        instances = sum(whole(mapping(study), "instances") for study in studies)
+        return Stock(instances, whole(mapping(journal.get("space")), "live"))
 
     async def incident_of(self, sop_instance: str) -> Incident | None:
         """The newest incident of an instance, once it was compared; None if there is none in time."""
@@ -77,49 +82,35 @@ class Archive:
         """SOP instances whose conflict resolved itself: the same, in another uncompressed transfer syntax."""
         return frozenset(i.sop_instance for i in await self._incidents() if i.resolution == "equivalent")
 
+    async def disputed(self) -> frozenset[str]:
+        """SOP instances of which a twin with other content is held apart."""
+        incidents = await self._incidents()
+        return frozenset(i.sop_instance for i in incidents if i.kind in _DISPUTES and i.state == "open")
+
     async def _incidents(self) -> list[Incident]:
         said = await self._gateway.command("incident", "list", "--state", "all", "--limit", _INCIDENTS_MAX)
-        return [incident_from(one) for one in _list(said)]
+        return [incident_from(one) for one in listed(said)]
 
 
 def incident_from(said: object) -> Incident:
     """An incident from a command's JSON. Raises `GatewayFailed` if it is none."""
-    one = _mapping(said)
+    one = mapping(said)
     differences = one.get("difference")
     return Incident(
-        number=_whole(one, "id"),
+        number=whole(one, "id"),
         kind=str(one.get("kind")),
         state=str(one.get("state")),
         sop_instance=str(one.get("sop_uid")),
         resolution=str(one.get("resolution")),
-        differences=None if differences is None else tuple(map(_difference, _list(differences))),
+        differences=None if differences is None else tuple(map(_difference, listed(differences))),
     )
 
 
 def _difference(said: object) -> Difference:
-    one = _mapping(said)
+    one = mapping(said)
     return Difference(
         path=str(one.get("path")),
         kind=str(one.get("kind")),
         kept=str(one.get("before")),
         newcomer=str(one.get("after")),
     )
-
-
-def _mapping(said: object) -> Mapping[str, object]:
-    if isinstance(said, dict):
-        return said
-    raise GatewayFailed(f"a command's JSON is no object: {str(said)[:80]}")
-
-
-def _list(said: object) -> list[object]:
-    if isinstance(said, list):
-        return said
-    raise GatewayFailed(f"a command's JSON is no list: {str(said)[:80]}")
-
-
-def _whole(said: Mapping[str, object], name: str) -> int:
-    value = said.get(name)
-    if isinstance(value, int):
-        return value
-    raise GatewayFailed(f"a command's JSON lacks the number {name!r}")

@@ -46,7 +46,9 @@ class Load:
                 self.refused.append(answer)
 
 
-async def crash(gateway: RunningGateway, address: Address, folder: Path, telling: Telling) -> Outcome:
+async def crash(
+    gateway: RunningGateway, address: Address, folder: Path, telling: Telling
+) -> tuple[Outcome, tuple[Sample, ...]]:
     """Loads four studies at once, kills the gateway, restarts it, and asks for everything it acknowledged."""
     telling.act(f"Kill the gateway with SIGKILL in the middle of a load over {ASSOCIATIONS} associations")
     studies = await asyncio.to_thread(_studies, folder / "material")
@@ -70,10 +72,11 @@ async def crash(gateway: RunningGateway, address: Address, folder: Path, telling
     )
     findings += survived.findings
     findings += await _complete(address, studies, rest, telling)
-    instances = [sample for study in studies for sample in study]
+    instances = tuple(sample for study in studies for sample in study)
     length = sum(sample.length for sample in instances)
     seconds = time.monotonic() - began
-    return Outcome("crash and recovery", len(instances), length, seconds, findings=tuple(findings))
+    outcome = Outcome("crash and recovery", len(instances), length, seconds, findings=tuple(findings))
+    return outcome, instances
 
 
 def _studies(folder: Path) -> list[list[Sample]]:

@@ -54,6 +54,11 @@ class RunningGateway:
         return self._process.pid if self._process and self._process.returncode is None else 0
 
     @property
+    def store(self) -> Path:
+        """The folder of its object store."""
+        return self.data / "store"
+
+    @property
     def settings(self) -> dict[str, str]:
         """As environment variables: without a configuration file anybody on loopback may store."""
         return {

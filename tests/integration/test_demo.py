@@ -20,6 +20,8 @@ ACTS = [
     "send again",
     "conflicting twin",
     "crash and recovery",
+    "storage commitment",
+    "volumes, read by others",
 ]
 
 
@@ -29,7 +31,7 @@ def test_the_demo_plays_to_its_end_and_everything_is_as_promised() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "gateway", "demo", "--json"],
         capture_output=True,
-        timeout=240,
+        timeout=480,
         check=False,
         env=environment,
     )
@@ -41,6 +43,7 @@ def test_the_demo_plays_to_its_end_and_everything_is_as_promised() -> None:
     # Images that packages carry without their pixels are refused, and not among them.
     assert by_title["fetch back"]["instances"] > 140
     assert by_title["crash and recovery"]["instances"] == 600
+    assert by_title["storage commitment"]["instances"] == by_title["volumes, read by others"]["instances"]
 
 
 @pytest.mark.slow
