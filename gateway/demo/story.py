@@ -19,6 +19,7 @@ from gateway.demo.packages import carried
 from gateway.demo.peers import Address, Answer
 from gateway.demo.running import RunningGateway
 from gateway.demo.sending import fetch_and_compare, send_all
+from gateway.demo.stages import Scene, kill_between_stages
 from gateway.demo.telling import Telling, size
 from gateway.demo.twin import twin
 from gateway.demo.verdicts import first_findings, outcome_of, said, second_findings
@@ -50,6 +51,7 @@ async def play(gateway: RunningGateway, folder: Path, telling: Telling) -> Async
         yield await commit(committer, kept, [*load, *by_dcmtk], disputed, telling)
         everything = [*kept, *by_dcmtk, *load]
         yield await read_bags(keeping, gateway.store, folder / "unpacked", everything, telling)
+        yield await kill_between_stages(Scene(gateway, address, committer, folder, telling))
 
 
 async def start(gateway: RunningGateway, telling: Telling) -> Outcome:

@@ -22,6 +22,7 @@ ACTS = [
     "crash and recovery",
     "storage commitment",
     "volumes, read by others",
+    "killed between stages",
 ]
 
 
@@ -44,6 +45,7 @@ def test_the_demo_plays_to_its_end_and_everything_is_as_promised() -> None:
     assert by_title["fetch back"]["instances"] > 140
     assert by_title["crash and recovery"]["instances"] == 600
     assert by_title["storage commitment"]["instances"] == by_title["volumes, read by others"]["instances"]
+    assert by_title["killed between stages"]["instances"] >= 6 * 48
 
 
 @pytest.mark.slow
