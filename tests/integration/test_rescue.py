@@ -40,6 +40,10 @@ async def careless(self, vault, study):
     return replace(await choices(self, vault, study), damaged=frozenset())
 
 Incidents.choices = careless
+
+# Else the sound copy would be found when the damaged one cannot be read.
+from gateway.access import retrieve
+retrieve.PLACES_MAX = 0
 """
 
 
