@@ -39,6 +39,11 @@ class Deliveries:
             rows = await connection.fetch(queries("deliveries")["leased"], [row["id"] for row in taken])
         return tuple(_delivery_of(row) for row in rows)
 
+    async def release(self, node: NodeId) -> int:
+        """At the start of a node: what its last process had leased is due at once; returns how many reports."""
+        async with self._database.transaction(every_vault=True) as connection:
+            return len(await connection.fetch(queries("deliveries")["release"], node))
+
     async def delivered(self, delivery: Delivery) -> None:
         """The destination has taken it; true also for a lease that had ended."""
         async with self._database.transaction(every_vault=True) as connection:

@@ -42,6 +42,8 @@ class Owed(Protocol):
         self, limit: int, node: NodeId, *, lease: timedelta = ..., others_after: timedelta = ...
     ) -> tuple[Delivery, ...]: ...
 
+    async def release(self, node: NodeId) -> int: ...
+
     async def delivered(self, delivery: Delivery) -> None: ...
 
     async def failed(self, delivery: Delivery, why: str, *, next_attempt_at: datetime | None) -> None: ...
@@ -73,6 +75,7 @@ class Outbox:
 
     async def run(self) -> None:
         """Until cancelled."""
+        await self._release()
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._kick.clear()
@@ -81,6 +84,13 @@ class Outbox:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_SECONDS):
                         await self._kick.wait()
+
+    async def _release(self) -> None:
+        """A crash left leases: without this their destinations would wait for them to end."""
+        try:
+            await self._owed.release(self._node)
+        except (UnavailableError, CatalogueError) as error:
+            log.warning("leases of the last process stay until they end", reason=str(error))
 
     async def _begin(self, tasks: asyncio.TaskGroup) -> None:
         try:

@@ -127,6 +127,20 @@ async def test_a_lease_keeps_others_away_until_it_ends(catalogue: Catalogue) -> 
     assert third.attempts == 2
 
 
+async def test_what_a_node_was_bringing_when_it_crashed_is_due_at_its_start(catalogue: Catalogue) -> None:
+    node = node_id()
+    await _resolved(catalogue, node=node)
+    await _write(catalogue)
+    (first,) = await catalogue.deliveries.due(10, node)
+    assert await catalogue.deliveries.release(node_id()) == 0
+    assert await catalogue.deliveries.due(10, node) == ()
+    assert await catalogue.deliveries.release(node) == 1
+    (again,) = await catalogue.deliveries.due(10, node)
+    assert (again.id, again.attempts) == (first.id, 1)
+    await catalogue.deliveries.delivered(again)
+    assert await catalogue.deliveries.release(node) == 0
+
+
 async def test_a_destination_is_served_by_one_in_order(catalogue: Catalogue) -> None:
     node = node_id()
     for number in range(3):

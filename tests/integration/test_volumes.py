@@ -157,7 +157,8 @@ def test_a_kill_at_any_stage_loses_nothing_and_doubles_nothing(
 
 
 def _files(gateway: GatewayProcess) -> list[Path]:
-    return [path for path in (gateway.data / "store").rglob("*") if path.is_file()]
+    """Of volumes: finished, or not."""
+    return [path for path in (gateway.data / "store" / "volumes").rglob("*") if path.is_file()]
 
 
 def test_what_is_rotten_in_the_journal_is_an_incident_and_all_else_is_kept(

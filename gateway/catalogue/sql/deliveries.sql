@@ -4,7 +4,7 @@ SELECT pg_advisory_xact_lock(hashtext('kuva.deliveries'));
 -- A destination is served by one at a time, oldest first; one that failed waits for its next attempt without
 -- holding up the others.
 -- name: due
-UPDATE delivery SET lease = lease + 1, leased_until = now() + $3, attempts = attempts + 1
+UPDATE delivery SET lease = lease + 1, leased_until = now() + $3, leased_by = $1, attempts = attempts + 1
 WHERE id IN (
     SELECT d.id FROM delivery d
     WHERE d.delivered_at IS NULL AND d.given_up_at IS NULL AND d.next_attempt_at <= now()
@@ -21,6 +21,11 @@ RETURNING id;
 -- name: leased
 SELECT d.*, c.transaction_uid, c.list AS committed_list, c.failures
 FROM delivery d JOIN commitment c ON c.id = d.commitment WHERE d.id = ANY ($1::bigint[]) ORDER BY d.id;
+
+-- What a node was bringing when it ended, it brings no more; there is one process of a node at a time.
+-- name: release
+UPDATE delivery SET leased_until = NULL
+WHERE leased_by = $1 AND leased_until > now() AND delivered_at IS NULL RETURNING id;
 
 -- name: delivered
 UPDATE delivery SET delivered_at = coalesce(delivered_at, now()), given_up_at = NULL, leased_until = NULL, list = NULL

@@ -395,6 +395,7 @@ CREATE TABLE delivery (
     attempts         integer     NOT NULL DEFAULT 0,
     lease            integer     NOT NULL DEFAULT 0,
     leased_until     timestamptz,
+    leased_by        uuid,
     last_error       text        NOT NULL DEFAULT '',
     delivered_at     timestamptz,
     given_up_at      timestamptz,
@@ -706,7 +707,7 @@ GRANT UPDATE (state, uncommitted, stored_at, verified_at, abandoned_at, received
     damaged_at, reason, damage, superseded_by, digest, block) ON volume TO kuva_gateway;
 GRANT UPDATE (node, epoch, association, deadline_at, resolved_at, failed, list, failures) ON commitment TO kuva_gateway;
 GRANT UPDATE (written_at, payload) ON fact TO kuva_gateway;
-GRANT UPDATE (node, epoch, association, next_attempt_at, attempts, lease, leased_until, last_error, delivered_at,
+GRANT UPDATE (node, epoch, association, next_attempt_at, attempts, lease, leased_until, leased_by, last_error, delivered_at,
     given_up_at, list) ON delivery TO kuva_gateway;
 GRANT UPDATE (volume) ON incident TO kuva_gateway;
 GRANT DELETE ON open_batch, planned_batch, planned_newcomer TO kuva_gateway;

@@ -43,6 +43,9 @@ class Owed:
         self.away = 0
         self.empty = asyncio.Event()
 
+    async def release(self, node: NodeId) -> int:
+        return 0
+
     async def due(
         self, limit: int, node: NodeId, *, lease: timedelta = timedelta(1), others_after: object = None
     ) -> tuple[Delivery, ...]:
