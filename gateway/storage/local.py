@@ -70,7 +70,7 @@ class LocalStore:
             raise ObjectDoubtfulError(f"{key}: its folder could not be synced before")
         if await self._run(self._is_present, path):
             return PutOutcome.PRESENT
-        file = UnfinishedFile(path)
+        file = UnfinishedFile(path, length, direct=self._way is ReadBack.DIRECT)
         try:
             await self._run(file.open)
             await self._write(file, key, length, pieces)
@@ -93,6 +93,7 @@ class LocalStore:
             await self._run(file.write, piece)
         if came != length:
             raise ObjectLengthError(f"{key}: {came} bytes came, {length} were said")
+        await self._run(file.flush)
 
     def _is_present(self, path: Path) -> bool:
         """Whether somebody was here before; then the name is made durable, else the folders for it are."""

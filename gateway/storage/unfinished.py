@@ -7,6 +7,7 @@ locked, so that what a crash left behind can be told from what another process i
 import ctypes
 import errno
 import fcntl
+import mmap
 import os
 import secrets
 from collections.abc import Iterator
@@ -20,19 +21,26 @@ from gateway.storage.trouble import translated
 SUFFIX = ".unfinished"
 WINDOW = 8 << 20
 """Bytes that may be dirty in the page cache before the writer waits for the medium."""
+BLOCK = 4 << 20
+"""Bytes of one write around the page cache."""
+_ALIGNMENT = 4096
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _UNKNOWN_CALL = (errno.ENOSYS, errno.EINVAL, errno.ESPIPE, errno.EOPNOTSUPP)
 _WRITE, _WRITE_AND_WAIT = 2, 7  # SYNC_FILE_RANGE_*: start writing out; wait before, write, wait after
 
 
 class UnfinishedFile:
-    """One put: `open`, `write` in order, `finish`, and `discard` in any case.
+    """One put: `open`, `write` in order, `flush`, `finish`, and `discard` in any case.
 
     Each raises `StoreUnavailableError` or `StoreFullError` if it failed.
     """
 
-    def __init__(self, final: Path) -> None:
+    def __init__(self, final: Path, length: int = 0, *, direct: bool = False) -> None:
+        """`length`: of the whole, if it is known; `direct`: around the page cache, where that works."""
         self._final = final
+        self._whole = length
+        self._block = mmap.mmap(-1, BLOCK) if direct else None
+        self._filled = 0
         self._path = final.with_name(f".{final.name}.{secrets.token_hex(8)}{SUFFIX}")
         self._length = 0
         self._fd = -1
@@ -42,18 +50,28 @@ class UnfinishedFile:
         with translated(self._final):
             self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o440)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self._block is not None:
+                self._begin_direct()
 
     def write(self, piece: bytes) -> None:
-        """Writes all of it, and keeps little of it dirty: a gigabyte behind one fsync stalls everybody."""
+        """Takes all of it, and keeps little of it dirty: a gigabyte behind one fsync stalls everybody."""
         view = memoryview(piece)
         with translated(self._final):
+            if self._block is None:
+                self._write(view)
+                return
             while view:
-                written = os.write(self._fd, view)  # may be short
-                if not written:
-                    raise StoreUnavailableError(f"{self._final.name}: nothing could be written")
-                self._write_out(self._length, written)
-                self._length += written
-                view = view[written:]
+                taken = min(len(view), BLOCK - self._filled)
+                self._block[self._filled : self._filled + taken] = view[:taken]
+                self._filled += taken
+                view = view[taken:]
+                if self._filled == BLOCK:
+                    self._write_block()
+
+    def flush(self) -> None:
+        """Writes what was taken and does not fill a block: no more pieces follow."""
+        with translated(self._final):
+            self._write_block()
 
     def finish(self) -> PutOutcome:
         """Durable under its name when it returns.
@@ -83,6 +101,38 @@ class UnfinishedFile:
             with suppress(OSError):  # whether all was written, `finish` has asked
                 os.close(fd)
 
+    def _begin_direct(self) -> None:
+        """The room first: the medium then need not look for it at every write, and a full one says so now."""
+        try:
+            fcntl.fcntl(self._fd, fcntl.F_SETFL, os.O_DIRECT)
+        except OSError:
+            self._block = None
+            return
+        if self._whole and _LIBC.fallocate(self._fd, 0, ctypes.c_int64(0), ctypes.c_int64(self._whole)):
+            self._unless_unknown(ctypes.get_errno())
+
+    def _write_block(self) -> None:
+        """What is in the block; its end, which need not be aligned, through the page cache."""
+        if self._block is None or not self._filled:
+            return
+        if self._filled % _ALIGNMENT:
+            fcntl.fcntl(self._fd, fcntl.F_SETFL, 0)
+        with memoryview(self._block) as block:
+            self._write(block[: self._filled])
+        self._filled = 0
+
+    def _write(self, view: memoryview) -> None:
+        while view:
+            written = os.write(self._fd, view)  # may be short
+            if not written:
+                raise StoreUnavailableError(f"{self._final.name}: nothing could be written")
+            if self._block is None:
+                self._write_out(self._length, written)
+            elif written % _ALIGNMENT:
+                fcntl.fcntl(self._fd, fcntl.F_SETFL, 0)  # what follows is not aligned any more
+            self._length += written
+            view = view[written:]
+
     def _name(self) -> PutOutcome:
         with translated(self._final):
             try:
@@ -101,10 +151,13 @@ class UnfinishedFile:
 
     def _range(self, offset: int, length: int, flags: int) -> None:
         if _LIBC.sync_file_range(self._fd, ctypes.c_int64(offset), ctypes.c_int64(length), flags):
-            number = ctypes.get_errno()
-            if number not in _UNKNOWN_CALL:  # else fsync does it all at the end
-                # It reports, and so consumes, errors that fsync would have reported.
-                raise OSError(number, os.strerror(number))
+            # It reports, and so consumes, errors that fsync would have reported. Where it is not known,
+            # fsync does it all at the end.
+            self._unless_unknown(ctypes.get_errno())
+
+    def _unless_unknown(self, number: int) -> None:
+        if number not in _UNKNOWN_CALL:
+            raise OSError(number, os.strerror(number))
 
 
 def leftovers(folder: Path) -> Iterator[Path]:

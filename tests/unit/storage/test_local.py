@@ -25,6 +25,7 @@ from gateway.storage import medium, unfinished
 from gateway.storage.local import LocalStore
 from gateway.storage.medium import ReadBack
 from gateway.storage.object_store import PutOutcome
+from gateway.storage.unfinished import BLOCK
 
 KEY = "volumes/one/object.tar"
 
@@ -140,6 +141,58 @@ async def test_a_name_whose_folder_could_not_be_synced_is_never_success_again(
     with pytest.raises(ObjectDoubtfulError):
         await _put(store)
     assert await _put(store, key="volumes/one/other.tar") is PutOutcome.CREATED
+
+
+@pytest.mark.parametrize("way", [ReadBack.DIRECT, ReadBack.EVICTED])
+@pytest.mark.parametrize("length", [0, 1, 4096, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 4096, 2 * BLOCK + 5])
+async def test_whatever_the_pieces_are_the_object_is_all_of_them(
+    store: LocalStore, tmp_path: Path, way: ReadBack, length: int
+):
+    store._way = way
+    content = os.urandom(length)
+    cut = [content[at : at + 1_000_003] for at in range(0, length, 1_000_003)]
+    assert await store.put(KEY, length, _pieces(*cut)) is PutOutcome.CREATED
+    assert (tmp_path / KEY).read_bytes() == content
+
+
+async def test_blocks_go_around_the_page_cache_even_before_they_are_synced(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    if store._way is not ReadBack.DIRECT:
+        pytest.skip("this file system has no O_DIRECT")
+    cached = []
+
+    def looking(fd: int, *arguments: int) -> None:
+        for path in tmp_path.rglob("*.unfinished"):
+            path.chmod(0o600)
+            with path.open("r+b") as file:
+                cached.append(medium._is_cached(file.fileno()))
+
+    monkeypatch.setattr(unfinished.os, "posix_fadvise", looking)  # after all was written
+    for store._way in (ReadBack.DIRECT, ReadBack.EVICTED):
+        key = f"volumes/one/{store._way.value}.tar"
+        await _put(store, os.urandom(2 * BLOCK), key)
+    assert cached[0] is False
+    assert cached[-1] is True
+
+
+@pytest.mark.parametrize("short", [7_001, 8_192])
+async def test_short_writes_of_blocks_are_continued(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, short: int
+):
+    """Aligned, and not: the rest then cannot go around the page cache any more."""
+    real, content = os.write, os.urandom(100_001)
+
+    def writes_less(fd: int, view: memoryview) -> int:
+        written = real(fd, view)
+        os.lseek(fd, min(0, short - written), os.SEEK_CUR)
+        return min(short, written)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unfinished.os, "write", writes_less)
+        patch.setattr(unfinished, "BLOCK", 40_960)
+        await _put(store, content)
+    assert await store.read(KEY, 0, 200_000) == content
 
 
 async def test_short_writes_are_continued(store: LocalStore, monkeypatch: pytest.MonkeyPatch):
