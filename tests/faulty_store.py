@@ -72,11 +72,11 @@ class FaultyStore:
         beside.write_bytes(content)
         os.replace(beside, path)
 
-    async def read_back(self, key: str) -> AsyncIterator[bytes]:
+    async def read_back(self, key: str) -> AsyncIterator[bytes | memoryview]:
         lies = key in self._lies
         self._lies.discard(key)
         async for piece in self._store.read_back(key):
-            yield bytes([piece[0] ^ 1]) + piece[1:] if lies else piece
+            yield bytes([piece[0] ^ 1]) + bytes(piece[1:]) if lies else piece
 
     async def read(self, key: str, offset: int, length: int) -> bytes:
         return await self._store.read(key, offset, length)

@@ -17,7 +17,6 @@ import structlog
 from gateway.errors import ObjectDoubtfulError, ObjectLengthError, StoreUnavailableError
 from gateway.storage.medium import BlockReader, ReadBack, probe, read_range
 from gateway.storage.object_store import (
-    PIECE_LENGTH_MAX,
     PutOutcome,
     StoredObject,
     StoreHealth,
@@ -141,7 +140,7 @@ class LocalStore:
         """See `ObjectStore.reader`."""
         return partial(read_range, self._path(key))
 
-    async def read_back(self, key: str) -> AsyncIterator[bytes]:
+    async def read_back(self, key: str) -> AsyncIterator[bytes | memoryview]:
         """See `ObjectStore.read_back`; the next block is read while this one is used."""
         reader = BlockReader(self._path(key), self._way)
         try:
@@ -150,8 +149,7 @@ class LocalStore:
             while block:
                 ahead = self._threads.submit(reader.next)
                 try:
-                    for offset in range(0, len(block), PIECE_LENGTH_MAX):
-                        yield bytes(block[offset : offset + PIECE_LENGTH_MAX])
+                    yield block
                 finally:
                     await _settled(asyncio.wrap_future(ahead))
                 block = ahead.result()

@@ -8,9 +8,10 @@ from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 
+from gateway.storage.object_store import PIECE_LENGTH_MAX
 from gateway.storage.trouble import translated
 
-BLOCK = 4 << 20
+BLOCK = PIECE_LENGTH_MAX
 """Bytes of one read. A mapping is page-aligned, as O_DIRECT wants."""
 _PROBE = 1 << 16
 _LIBC = ctypes.CDLL(None, use_errno=True)

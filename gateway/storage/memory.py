@@ -41,7 +41,7 @@ class MemoryStore:
         check_key(key)
         return lambda offset, length: self._content(key)[offset : offset + length]
 
-    async def read_back(self, key: str) -> AsyncIterator[bytes]:
+    async def read_back(self, key: str) -> AsyncIterator[bytes | memoryview]:
         """See `ObjectStore.read_back`."""
         content = self._content(key)
         for offset in range(0, len(content), PIECE_LENGTH_MAX):

@@ -10,8 +10,8 @@ from typing import Protocol
 from gateway.errors import ObjectKeyError
 
 KEY_LENGTH_MAX = 512
-PIECE_LENGTH_MAX = 1 << 20
-"""Bytes of a piece that `read_back` gives: what the event loop may be asked to copy at once."""
+PIECE_LENGTH_MAX = 4 << 20
+"""Bytes of a piece that `read_back` gives: more than the event loop may copy at once."""
 
 # No part begins with a dot: neither "..", nor a hidden file, nor an unfinished one is ever a key.
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,126}(?:/[A-Za-z0-9_-][A-Za-z0-9._-]{0,126}){0,7}")
@@ -69,8 +69,11 @@ class ObjectStore(Protocol):
     def reader(self, key: str) -> Callable[[int, int], bytes]:
         """As `read`, blocking, for threads: (offset, length) to bytes. `ObjectKeyError` at once."""
 
-    def read_back(self, key: str) -> AsyncIterator[bytes]:
-        """The whole object as the medium has it, around the page cache (`health`). `ObjectAbsentError`."""
+    def read_back(self, key: str) -> AsyncIterator[bytes | memoryview]:
+        """The whole object as the medium has it, around the page cache (`health`). `ObjectAbsentError`.
+
+        A piece is valid until the next one is asked for: copy what is kept longer.
+        """
 
     async def size(self, key: str) -> int:
         """Its length. `ObjectAbsentError`."""

@@ -50,7 +50,7 @@ async def _put(store: ObjectStore, key: str, content: bytes) -> PutOutcome:
 
 
 async def _read_back(store: ObjectStore, key: str) -> bytes:
-    pieces = [piece async for piece in store.read_back(key)]
+    pieces = [bytes(piece) async for piece in store.read_back(key)]
     assert all(0 < len(piece) <= PIECE_LENGTH_MAX for piece in pieces)
     return b"".join(pieces)
 

@@ -196,7 +196,7 @@ async def test_what_cannot_be_read_keeps_the_archive_shut_until_somebody_says_so
     (volume,) = archive.told[archive.whole].custody
     away = LocalStore.read_back
 
-    def failing(self: LocalStore, key: str) -> AsyncIterator[bytes]:
+    def failing(self: LocalStore, key: str) -> AsyncIterator[bytes | memoryview]:
         if volume in key:
             raise StoreUnavailableError("input/output error")
         return away(self, key)

@@ -250,7 +250,7 @@ async def test_every_way_of_reading_back_gives_the_same(store: LocalStore, tmp_p
     content = os.urandom((9 << 20) + 123)
     await _put(store, content)
     store._way = way
-    assert b"".join([piece async for piece in store.read_back(KEY)]) == content
+    assert b"".join([bytes(piece) async for piece in store.read_back(KEY)]) == content
 
 
 async def test_reading_back_directly_does_not_fill_the_page_cache(store: LocalStore, tmp_path: Path):
