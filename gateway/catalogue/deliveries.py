@@ -40,7 +40,7 @@ class Deliveries:
         return tuple(_delivery_of(row) for row in rows)
 
     async def release(self, node: NodeId) -> int:
-        """At the start of a node: what its last process had leased is due at once; returns how many reports."""
+        """At the start of a node: what its last process had leased is due at once; how many reports."""
         async with self._database.transaction(every_vault=True) as connection:
             return len(await connection.fetch(queries("deliveries")["release"], node))
 
