@@ -36,7 +36,7 @@ def _line(runs: Sequence[Run], case: Case, peer: str, figure: Figure) -> tuple[s
         f"{case[0]} x{case[1]}", peer, over(lambda run, _: run.seconds),
         over(lambda run, _: run.megabytes_per_second),
         over(lambda _, one: one.answered_megabytes_per_second), *_waits(waits(runs, peer, case)),
-        over(lambda run, _: run.cpu_seconds / run.length, ".2f", 1e9),
+        over(lambda run, one: run.cpu_seconds / (run.length + one.beside_length), ".2f", 1e9),
         over(lambda run, _: most(run, _FILL), ".0%"),
         over(lambda run, _: max((moment.dirty for moment in run.timeline), default=0), ".0f", 1e-6),
         over(lambda _, one: one.beside_length / max(one.beside_seconds, 1e-9), ".0f", 1e-6),
