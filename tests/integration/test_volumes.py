@@ -5,6 +5,7 @@ import signal
 import subprocess
 import tarfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -139,11 +140,12 @@ def test_a_resend_of_what_is_in_a_volume_keeps_nothing_even_after_a_restart(
 def test_a_kill_at_any_stage_loses_nothing_and_doubles_nothing(
     another_gateway: Make, tmp_path: Path, point: str
 ):
-    gateway = another_gateway(
-        settings=AT_ONCE | {"TEST_KILL_AT": point}, program=["-m", "tests.broken_keeping"]
-    )
+    gateway = another_gateway(settings={"TEST_KILL_AT": point}, program=["-m", "tests.broken_keeping"])
     instances = study_of(5)
     sent(gateway, instances, tmp_path)
+    eventually(lambda: "kuva_catalogued_total 5.0" in gateway.get("/metrics")[1], 10, "all landed")
+    with suppress(CommandFailedError):  # it may be killed before it answers
+        gateway.kuva("volume", "retry", instances[0].study)
     eventually(lambda: not gateway.running(), 20, f"the kill at {point}")
     assert gateway.wait() == -signal.SIGKILL
     gateway.program = ["-m", "gateway"]
