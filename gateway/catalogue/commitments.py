@@ -81,9 +81,10 @@ class Commitments:
         """Ends a request: every item that is not in `failures` is committed, and MUST be in `secured`.
 
         In one transaction: the result, the custody of what was not in custody before, the facts that say so,
-        and the report that is owed. When it returns all of that MUST be durable. A request that has its
-        result keeps it. Raises `CommitmentStateError` if a volume, a dispute, a damage or a quarantined
-        twin came in between: look again.
+        an incident where the caller may take refused bytes for kept ones, and the report that is owed. When
+        it returns all of that MUST be durable. A request that has its result keeps it. Raises
+        `CommitmentStateError` if a volume, a dispute, a damage or a quarantined twin came in between: look
+        again.
         """
         vaults = commitment.vaults
         async with self._database.transaction(vaults) as connection:
@@ -94,6 +95,7 @@ class Commitments:
                 good = set(items_of(row["list"])) - failures.keys()
                 await _check(connection, row, good, secured)
                 await begin_custody(connection, row, secured, vaults)
+                await _tell_twins(connection, row, failures)
                 failed = packed_failures(failures)
                 await connection.execute(queries("commitments")["resolve"], row["id"], len(failures), failed)
                 await _owe(connection, row, DeliveryKind.RESULT, row["digest"], None)
@@ -183,6 +185,24 @@ async def _check(
     )  # fmt: skip
     if objection is not None:
         raise CommitmentStateError(f"an incident ({objection['kind']}) came in between")
+
+
+async def _tell_twins(
+    connection: Connection, row: Row, failures: Mapping[CommitmentItem, FailureReason]
+) -> None:
+    """An incident for each UID that failed because this caller's own bytes under it are held apart."""
+    failed = sorted(
+        {item.sop_uid for item, why in failures.items() if why is FailureReason.PROCESSING_FAILURE}
+    )
+    if failed:
+        reason = (
+            f"{row['calling']} asked for storage commitment (transaction UID {row['transaction_uid']}) of an "
+            "instance that it also sent with other bytes, which were refused: it may believe that those are "
+            "kept; they are held apart by incident "
+        )
+        await connection.execute(
+            queries("commitments")["tell_twins"], row["vaults"], failed, row["calling"], reason
+        )
 
 
 def _commitment_of(row: Row) -> Commitment:

@@ -23,6 +23,8 @@ class IncidentKind(Enum):
     """Two nodes answered 0000H for one UID with different content: commitment of it fails for everyone."""
     DAMAGED = "damaged"
     """Kept bytes no longer match their digest."""
+    COMMITMENT_OF_TWIN = "commitment_of_twin"
+    """A sender asked for commitment of a UID under which it sent other bytes, which are held apart."""
 
 
 class IncidentState(Enum):
@@ -56,6 +58,7 @@ PERMITTED: dict[IncidentKind, frozenset[Resolution]] = {
     IncidentKind.SECOND_PATIENT: frozenset({Resolution.KEEP}),
     IncidentKind.DISPUTE: frozenset({Resolution.PREFER_KEPT, Resolution.PREFER_NEWCOMER}),
     IncidentKind.DAMAGED: frozenset({Resolution.RESCUED, Resolution.KEEP}),
+    IncidentKind.COMMITMENT_OF_TWIN: frozenset({Resolution.KEEP}),
 }
 """Which incident may end how."""
 BY_MACHINE = frozenset({Resolution.EQUIVALENT, Resolution.RESCUED})
@@ -99,7 +102,8 @@ class Incident:
     kept: ReceiveId | None
     """Of the instance that it met, where known."""
     newcomer: Newcomer | None
-    """Whole for a quarantined newcomer; others are described by their index block."""
+    """Whole for one in quarantine, also where its sender asked for commitment of it; others are described by
+    their index block."""
     difference: tuple[Difference, ...] | None
     """None until somebody compared."""
     opened_at: datetime

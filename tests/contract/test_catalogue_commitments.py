@@ -9,12 +9,12 @@ import pytest
 
 from gateway.catalogue import Catalogue, IncidentFilters
 from gateway.catalogue.custody import bits_of, ordinals_of
-from gateway.errors import CommitmentStateError, NotFoundError
+from gateway.errors import CommitmentStateError, NotFoundError, ResolutionError
 from gateway.model.batch import KnownBlock
 from gateway.model.commitment import Asked, Commitment, FailureReason
 from gateway.model.fact import FactKind
 from gateway.model.identifiers import AeTitle, StudyUid, VaultId
-from gateway.model.incident import Resolution
+from gateway.model.incident import Incident, IncidentKind, IncidentState, Resolution
 from gateway.model.instance import ReceiveId
 from gateway.model.volume import Volume
 from tests.catalogue_samples import (
@@ -196,6 +196,83 @@ async def test_an_incident_between_look_and_result_stops_it(catalogue: Catalogue
     _, stranger = await catalogue.commitments.ask(request([vault], "1.1", calling="WS9"))
     if kind == "quarantine":  # nobody refused this one's bytes
         await catalogue.commitments.resolve(stranger, failures={}, secured=[secured(volume, epoch, "1.1")])
+
+
+async def _refused(catalogue: Catalogue) -> tuple[VaultId, int, Volume, int]:
+    """A verified volume, and a twin of its 1.1 from CT1 that is held apart -> with its incident."""
+    vault, epoch, volume = await _kept(catalogue)
+    twin = quarantined(vault, volume.node, epoch, 4, uid="1.1")
+    await catalogue.land(flush(volume.node, epoch, after=3, quarantined=[twin]))
+    (apart,) = await catalogue.incidents.list(IncidentFilters((vault,)))
+    return vault, epoch, volume, apart.id
+
+
+async def _failing(
+    catalogue: Catalogue, vault: VaultId, transaction: str, reason: FailureReason, calling: str = "CT1"
+) -> tuple[Incident, ...]:
+    """What is told of twins once a request for 1.1 failed."""
+    _, asked = await catalogue.commitments.ask(
+        request([vault], "1.1", transaction=transaction, calling=calling)
+    )
+    await catalogue.commitments.resolve(asked, failures={item("1.1"): reason}, secured=[])
+    filters = IncidentFilters((vault,), state=None, kind=IncidentKind.COMMITMENT_OF_TWIN)
+    return await catalogue.incidents.list(filters)
+
+
+async def test_whoever_asks_for_what_it_sent_with_refused_bytes_is_one_incident_while_it_is_open(
+    catalogue: Catalogue,
+) -> None:
+    vault, epoch, volume, apart = await _refused(catalogue)
+    failed = FailureReason.PROCESSING_FAILURE
+    (told,) = await _failing(catalogue, vault, "2.25.1", failed)
+    assert (told.state, told.study_uid, told.sop_uid) == (IncidentState.OPEN, STUDY, "1.1")
+    assert (told.receive_id, told.kept) == (
+        ReceiveId(volume.node, epoch, 4), ReceiveId(volume.node, epoch, 1),
+    )  # fmt: skip
+    assert told.newcomer is not None
+    assert told.newcomer.sender.calling == "CT1"
+    assert "CT1" in told.reason
+    assert "2.25.1)" in told.reason
+    assert told.reason.endswith(f"by incident {apart}")
+    assert await _failing(catalogue, vault, "2.25.2", failed) == (told,)
+    another = quarantined(vault, volume.node, epoch, 5, uid="1.1")
+    await catalogue.land(flush(volume.node, epoch, after=4, quarantined=[another]))
+    assert await _failing(catalogue, vault, "2.25.3", failed) == (told,)  # one of a UID and a sender
+
+
+async def test_who_looked_at_an_asked_for_twin_hears_of_another_one_only(catalogue: Catalogue) -> None:
+    vault, epoch, volume, _ = await _refused(catalogue)
+    failed = FailureReason.PROCESSING_FAILURE
+    (told,) = await _failing(catalogue, vault, "2.25.1", failed)
+    with pytest.raises(ResolutionError, match="may not end in discard"):
+        await catalogue.incidents.resolve(told.id, [vault], resolution=Resolution.DISCARD, reason="r", by="b")
+    ended = await catalogue.incidents.resolve(
+        told.id, [vault], resolution=Resolution.KEEP, reason="the sender was told", by="b"
+    )
+    assert await _failing(catalogue, vault, "2.25.2", failed) == (ended,)
+    another = quarantined(vault, volume.node, epoch, 5, uid="1.1")
+    await catalogue.land(flush(volume.node, epoch, after=4, quarantined=[another]))
+    assert [one.state for one in await _failing(catalogue, vault, "2.25.3", failed)] == [
+        IncidentState.OPEN, IncidentState.RESOLVED,
+    ]  # fmt: skip
+
+
+async def test_nobody_is_told_of_a_twin_that_is_anothers_or_is_resolved_or_is_not_why_it_failed(
+    catalogue: Catalogue,
+) -> None:
+    vault, _, _, apart = await _refused(catalogue)
+    failed = FailureReason.PROCESSING_FAILURE
+    assert await _failing(catalogue, vault, "2.25.1", failed, calling="WS9") == ()
+    assert await _failing(catalogue, vault, "2.25.2", FailureReason.CLASS_NOT_SUPPORTED) == ()
+    await catalogue.incidents.resolve(apart, [vault], resolution=Resolution.DISCARD, reason="r", by="b")
+    assert await _failing(catalogue, vault, "2.25.3", failed) == ()
+
+
+async def test_two_requests_at_once_open_one_incident(catalogue: Catalogue) -> None:
+    vault, _, _, _ = await _refused(catalogue)
+    failed = FailureReason.PROCESSING_FAILURE
+    await asyncio.gather(*(_failing(catalogue, vault, f"2.25.{n}", failed) for n in range(4)))
+    assert len(await _failing(catalogue, vault, "2.25.9", failed)) == 1
 
 
 async def test_looking_tells_all_that_decides_and_nothing_of_another_vault(catalogue: Catalogue) -> None:

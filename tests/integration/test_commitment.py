@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.uid import generate_uid
@@ -10,7 +11,7 @@ from pydicom.uid import generate_uid
 from tests.commitment_peer import Report, Scu
 from tests.foreign import store
 from tests.gateway_process import CommandFailedError, GatewayProcess, eventually, free_port
-from tests.instances import CT, EXPLICIT, Instance, data_set_of, encode, new_uid, study_of
+from tests.instances import CT, EXPLICIT, Instance, ct, data_set_of, encode, new_uid, study_of
 
 KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"
 ABSENT = (CT, "1.2.826.0.1.3680043.8.498.1")
@@ -249,6 +250,43 @@ def test_what_is_stored_is_committed_once_it_is_in_a_verified_volume(tmp_path: P
     assert (again.event_type, again.failed, sorted(again.committed)) == (1, {}, sorted(pairs))
     facts = list((gateway.data / "store").rglob("facts/*/*.json"))
     assert any(b"custody" in one.read_bytes() for one in facts)
+    assert gateway.stop() == 0
+
+
+def test_whoever_asks_for_what_it_sent_with_refused_bytes_fails_0110h_and_opens_one_incident(tmp_path: Path):
+    gateway = GatewayProcess(tmp_path, config=PATIENT).start()
+    caller = scu(gateway, "TWICE", "--report-mode", "same")
+    [kept] = study_of(1)
+    twin = ct(study=kept.study, series=kept.series, sop_instance=kept.sop_instance)
+    statuses = [store(gateway, [one], tmp_path, calling="TWICE")[0].Status for one in (kept, twin)]
+    assert statuses == [0, 0xC0D1]
+
+    def listed(kind: str) -> list[dict[str, Any]]:
+        return gateway.kuva("incident", "list", "--kind", kind)  # type: ignore[no-any-return]
+
+    (apart,) = eventually(lambda: listed("quarantine"))
+    assert listed("commitment_of_twin") == []
+    with caller.associated() as association:
+        transaction, _ = caller.ask(association, [(CT, kept.sop_instance)])
+        assert caller.report(40).failed == {kept.sop_instance: 0x0110}
+        (told,) = listed("commitment_of_twin")
+        for _ in range(2):
+            caller.ask(association, [(CT, kept.sop_instance)])
+            assert caller.report(40).failed == {kept.sop_instance: 0x0110}
+        assert listed("commitment_of_twin") == [told], "asked again: still one"
+    assert (told["sop_uid"], told["receive_id"], told["kept"]) == (
+        kept.sop_instance, apart["receive_id"], apart["kept"],
+    )  # fmt: skip
+    assert told["newcomer"]["sender"]["calling"] == "TWICE"
+    assert transaction in told["reason"]
+    assert f"incident {apart['id']}" in told["reason"]
+    words = ("incident", "resolve", str(told["id"]), "--keep", "--reason", "the sender knows", "--by", "test")
+    assert gateway.kuva(*words)["resolution"] == "keep"
+    other = scu(gateway, "BYSTANDER", "--report-mode", "same")  # nobody refused its bytes
+    with other.associated() as association:
+        other.ask(association, [(CT, kept.sop_instance)])
+        assert other.report(40).committed == ((CT, kept.sop_instance),)
+    assert listed("commitment_of_twin") == []
     assert gateway.stop() == 0
 
 

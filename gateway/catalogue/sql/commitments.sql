@@ -70,6 +70,22 @@ SELECT i.kind, i.sop_uid FROM unnest($4::uuid[], $5::int[], $6::bigint[]) AS m (
 JOIN incident i ON i.node = m.node AND i.epoch = m.epoch AND i.position = m.position AND i.kind = 'damaged'
 LIMIT 1;
 
+-- Of the newest that this caller has held apart of each UID. Who looked at it once need not look again: a sender
+-- may go on asking by itself. One order everywhere.
+-- name: tell_twins
+INSERT INTO incident (
+    kind, vault, study_uid, sop_uid, reason, node, epoch, position, kept_node, kept_epoch, kept_position,
+    digest, transfer_syntax, sop_class, length, calling, called, address, association, received_at)
+SELECT 'commitment_of_twin', vault, study_uid, sop_uid, $4 || id, node, epoch, position, kept_node, kept_epoch, kept_position,
+    digest, transfer_syntax, sop_class, length, calling, called, address, association, received_at
+FROM (
+    SELECT DISTINCT ON (q.vault, q.sop_uid) q.* FROM incident q
+    WHERE q.vault = ANY ($1::uuid[]) AND q.kind = 'quarantine' AND q.state = 'open' AND q.sop_uid = ANY ($2::text[])
+      AND q.calling = $3
+    ORDER BY q.vault, q.sop_uid, q.id DESC) AS twin
+ORDER BY vault, sop_uid
+ON CONFLICT DO NOTHING;
+
 -- One order everywhere: two resolutions cannot wait in a circle.
 -- name: lock_volumes
 SELECT id, vault, instances FROM volume

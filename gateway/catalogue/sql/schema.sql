@@ -186,7 +186,8 @@ ALTER TABLE arbitration ALTER COLUMN hashes SET STORAGE EXTERNAL;
 CREATE TABLE incident (
     id                 bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind               text        NOT NULL CHECK (kind IN (
-        'quarantine', 'cross_study_uid', 'cross_study_series', 'second_patient', 'dispute', 'damaged')),
+        'quarantine', 'cross_study_uid', 'cross_study_series', 'second_patient', 'dispute', 'damaged',
+        'commitment_of_twin')),
     state              text        NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'resolved')),
     vault              uuid        NOT NULL REFERENCES vault,
     study_uid          text        COLLATE "C" NOT NULL,
@@ -236,6 +237,9 @@ CREATE INDEX incident_loose ON incident (node, id) WHERE kind = 'quarantine' AND
 CREATE INDEX incident_open ON incident (vault, study_uid) WHERE state = 'open';
 CREATE INDEX incident_damaged ON incident (vault, study_uid) WHERE kind = 'damaged';
 CREATE INDEX incident_discarding ON incident (node, id) WHERE resolution = 'discard' AND discarded_at IS NULL;
+-- Once while it is open, however often that sender asks and whatever else of that UID is held apart.
+CREATE UNIQUE INDEX incident_twin ON incident (vault, sop_uid, calling)
+    WHERE kind = 'commitment_of_twin' AND state = 'open';
 CREATE INDEX incident_preferred ON incident (vault, study_uid) WHERE resolution IN ('prefer_kept', 'prefer_newcomer');
 
 -- Other encodings of kept instances: a resend of one is answered 0000H and nothing is kept.
