@@ -24,7 +24,6 @@ from gateway.catalogue.embedded import EmbeddedServer
 from gateway.catalogue.opening import open_catalogue
 from gateway.committers import Committers
 from gateway.custody.forgetting import forget_verified
-from gateway.dispatch.outbox import Outbox
 from gateway.errors import GatewayError
 from gateway.ingest.admission import DEMO_VAULT, Gate
 from gateway.ingest.arbitration import matches
@@ -38,7 +37,6 @@ from gateway.keepers import Keepers
 from gateway.listeners import SOCKET_NAME
 from gateway.listeners.callers import Callers, Existing
 from gateway.listeners.commitment import CommitmentService
-from gateway.listeners.commitments import CommitmentRoutes
 from gateway.listeners.dicom import DicomListener
 from gateway.listeners.health import HealthListener
 from gateway.listeners.operator import OperatorListener
@@ -146,7 +144,7 @@ class Gateway:
         damage = DamageReports(journal, catalogue, on_told=rescuer.kick)
         committers = Committers(
             catalogue, journal, keeping, self._metrics, locator_key=self._locator_key,
-            is_taken=profile.acceptance.storage.__contains__, association=self._association,
+            profile=profile, association=self._association,
         )  # fmt: skip
         dicom = self._listener = await self._dicom(catalogue, journal, profile, damage, committers)
         comparer, discarder = Comparer(journal, catalogue), Discarder(journal, catalogue, keeping.store)
@@ -161,7 +159,7 @@ class Gateway:
         await discarder.pay_all()
         health = await self._open_http(
             stack, catalogue, journal, dicom, pipeline=pipeline, profile=profile, discarder=discarder,
-            keeping=keeping, outbox=committers.outbox,
+            keeping=keeping, committers=committers,
         )  # fmt: skip
         await dicom.open()
         async with asyncio.TaskGroup() as tasks:
@@ -240,7 +238,7 @@ class Gateway:
         pipeline: Pipeline,
         profile: Profile,
         discarder: Discarder,
-        outbox: Outbox,
+        committers: Committers,
         keeping: Keepers,
     ) -> HealthListener:
         settings = self._settings
@@ -251,12 +249,13 @@ class Gateway:
             behind=lambda: pipeline.behind,
             draining=self._stop.is_set,
             keeping=keeping.look,
+            uncommitted=committers.uncommitted.found,
         )
         health = HealthListener(settings.http, node, journal, self._metrics)
         callers = Callers(catalogue, _existing(settings, profile))
         operator = OperatorListener(
             settings.data, journal, catalogue, node, callers=callers, discarder=discarder,
-            commitments=CommitmentRoutes(catalogue, on_retry=outbox.kick),
+            commitments=committers.routes,
             overview=Overview(catalogue, keeping.planner.standing, lambda: keeping.storer.waits_for),
             more=Volumes(catalogue, keeping.store, keeping.checker, keeping.planner).routes(),
         )  # fmt: skip

@@ -98,6 +98,8 @@ class Metrics:
 
     commitments_waiting: Gauge = field(init=False)
     """Requests of this node that wait for their result."""
+    uncommitted_instances: Gauge = field(init=False)
+    """Of the whole archive: verified, and for longer than the profile's time never committed."""
     associations_open: Gauge = field(init=False)
     journal_fill: Gauge = field(init=False)
     """Fill of the journal, 0 to 1."""
@@ -139,6 +141,7 @@ _METRICS: tuple[tuple[str, type[Counter] | type[Gauge], str, tuple[str, ...]], .
     ("commitments_resolved", Counter, "Instances of storage commitment requests by result.", ("result",)),
     ("reports", Counter, "Attempts to bring a report of storage commitment.", ("outcome",)),
     ("commitments_waiting", Gauge, "Storage commitment requests that wait for their result.", ()),
+    ("uncommitted_instances", Gauge, "Instances that nobody had committed for too long.", ()),
     ("associations_open", Gauge, "Associations open now.", ()),
     ("journal_fill", Gauge, "Fill of the journal, 0 to 1.", ()),
 )

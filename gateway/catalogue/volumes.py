@@ -16,6 +16,7 @@ from gateway.model.volume import (
     OpenBatch,
     PlannedVolume,
     Remainder,
+    Uncommitted,
     Volume,
     VolumeKind,
     VolumePlan,
@@ -179,10 +180,17 @@ class Volumes:
             rows = await connection.fetch(queries("volumes")["verified_since"], node, received_at)
         return tuple(volume_of(row) for row in rows)
 
+    async def uncommitted(self, before: datetime) -> Uncommitted:
+        """How much of the whole archive was verified before then and never committed."""
+        async with self._database.transaction(every_vault=True) as connection:
+            row = await connection.fetchrow(queries("volumes")["uncommitted"], before)
+        assert row is not None
+        return Uncommitted(row["volumes"], int(row["instances"]), row["since"])
+
     async def uncommitted_since(
         self, vaults: Sequence[VaultId], before: datetime, *, limit: int = 100
     ) -> tuple[Volume, ...]:
-        """Volumes verified before then with instances that nobody asked commitment of, oldest first."""
+        """Volumes verified before then with instances that were never committed, oldest first."""
         async with self._database.transaction(vaults) as connection:
             rows = await connection.fetch(
                 queries("volumes")["uncommitted_since"],

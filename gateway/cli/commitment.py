@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.asking import ask
-from gateway.cli.speaking import Config, Data, Json, output, print_json, settings_of, table
+from gateway.cli.speaking import Config, Data, Exit, Json, output, print_json, settings_of, table
 from gateway.cli.values import ae_title, uid
 
 LISTED_MAX = 50
@@ -73,6 +73,35 @@ def show(number: Number, *, config: Config = None, data: Data = None, json: Json
 
 
 @app.command()
+def missing(
+    *,
+    days: Annotated[
+        float | None,
+        typer.Option(min=0, max=36_500, help="Verified longer ago; default: the profile's time."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many volumes.")] = 100,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 3 if there are any.")] = False,
+    config: Config = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """List what is kept in verified volumes and was never committed for too long, the oldest first.
+
+    Nothing of it is deleted. Its senders may have forgotten to ask, or may not know how.
+
+    Example: kuva commitment missing
+    """
+    query = {"days": None if days is None else str(days), "limit": limit}
+    found = ask(settings_of(config, data).data, "/commitments/missing", query=query)
+    if json:
+        print_json(found)
+    else:
+        _print_missing(found)
+    if found["missing"] and exit_code:
+        raise typer.Exit(Exit.ATTENTION)
+
+
+@app.command()
 def retry(number: Number, *, config: Config = None, data: Data = None, json: Json = False) -> None:
     """Bring the reports of a request now, also those that were given up.
 
@@ -85,6 +114,23 @@ def retry(number: Number, *, config: Config = None, data: Data = None, json: Jso
         return print_json(done)
     output.print(f"{done['reports']} report{'s' if done['reports'] != 1 else ''} on the way")
     return None
+
+
+def _print_missing(found: dict[str, Any]) -> None:
+    days = f"{found['after_days']:g} days"
+    if not found["missing"]:
+        return output.print(f"everything that was verified more than {days} ago is committed")
+    shown = table("Vault", "Study", "Volume", ">Instances", "Verified")
+    for one in found["missing"]:
+        shown.add_row(
+            one["vault_name"], one["study_uid"], one["volume"], f"{one['instances']} of {one['of']}",
+            one["verified_at"],
+        )  # fmt: skip
+    output.print(shown)
+    return output.print(
+        f"verified more than {days} ago and never committed: {found['instances']:,} instances in "
+        f"{found['volumes']:,} volume{'s' if found['volumes'] != 1 else ''}"
+    )
 
 
 def _facts(one: dict[str, Any]) -> list[tuple[str, str]]:

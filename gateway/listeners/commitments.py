@@ -1,28 +1,34 @@
 """Storage commitment requests, as an operator asks for them: what they wait for, what is owed."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
 from gateway.catalogue import Catalogue
-from gateway.listeners.asked import answer, number
+from gateway.listeners.asked import RequestError, answer, number
 from gateway.model.commitment import Commitment
 from gateway.model.delivery import DeliveryStatus
 from gateway.model.identifiers import VaultId
 
 FAILURES_SHOWN_MAX = 1_000
+DAYS_MAX = 36_500
 
 
 class CommitmentRoutes:
     """Routes of the operator's socket."""
 
-    def __init__(self, catalogue: Catalogue, *, on_retry: Callable[[], None]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, *, on_retry: Callable[[], None], uncommitted_after_days: float
+    ) -> None:
         self._catalogue, self._on_retry = catalogue, on_retry
+        self._after_days = uncommitted_after_days
 
     def routes(self) -> Sequence[web.RouteDef]:
         """What `kuva commitment` asks."""
         return (
             web.get("/commitments", self._list),
+            web.get("/commitments/missing", self._missing),
             web.get("/commitments/{id:[0-9]{1,18}}", self._show),
             web.post("/commitments/{id:[0-9]{1,18}}/retry", self._retry),
         )
@@ -54,11 +60,42 @@ class CommitmentRoutes:
         ]  # fmt: skip
         return answer({**_shown(commitment, reports[commitment.id]), "failures": failures})
 
+    async def _missing(self, request: web.Request) -> web.Response:
+        """What was verified and never committed, for so many days."""
+        days = _days_of(request.query.get("days"), self._after_days)
+        before = datetime.now(UTC) - timedelta(days=days)
+        named = {vault.id: vault.name for vault in await self._catalogue.grants.vaults()}
+        volumes = self._catalogue.volumes
+        found = await volumes.uncommitted(before)
+        listed = await volumes.uncommitted_since(
+            tuple(named), before, limit=number(request.query.get("limit"), 100)
+        )
+        missing = [
+            {"vault": one.vault, "vault_name": named[one.vault], "study_uid": one.study_uid, "volume": one.id,
+             "instances": one.uncommitted, "of": one.instances, "verified_at": one.verified_at}
+            for one in listed
+        ]  # fmt: skip
+        return answer(
+            {"after_days": days, "volumes": found.volumes, "instances": found.instances,
+             "since": found.since, "missing": missing}
+        )  # fmt: skip
+
     async def _retry(self, request: web.Request) -> web.Response:
         """What is owed is brought now, also what was given up."""
         many = await self._catalogue.deliveries.again(int(request.match_info["id"]), await self._vaults())
         self._on_retry()
         return answer({"reports": many})
+
+
+def _days_of(text: str | None, default: float) -> float:
+    """Days as an operator gives them. Raises `RequestError`."""
+    try:
+        days = default if text is None else float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days <= DAYS_MAX:
+        raise RequestError(f"days: a number from 0 to {DAYS_MAX:,}")
+    return days
 
 
 def _shown(commitment: Commitment, reports: Sequence[DeliveryStatus]) -> dict[str, object]:

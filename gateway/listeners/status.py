@@ -7,6 +7,7 @@ from gateway.catalogue import Catalogue
 from gateway.errors import CatalogueError, UnavailableError
 from gateway.journal import Journal, JournalSpace
 from gateway.model.identifiers import StudyUid
+from gateway.model.volume import Uncommitted
 from gateway.storage.object_store import StoreHealth
 
 
@@ -40,6 +41,9 @@ class Status:
     journal: JournalSpace
     counters: dict[str, int]
     keeping: Keeping
+    uncommitted: Uncommitted | None
+    """What of the whole archive was not committed for longer than the profile's time, by a look that is a
+    quarter of an hour old at most; None: there was none yet."""
 
 
 class Node:
@@ -54,10 +58,11 @@ class Node:
         behind: Callable[[], bool],
         draining: Callable[[], bool],
         keeping: Callable[[], Awaitable[Keeping]],
+        uncommitted: Callable[[], Uncommitted | None],
     ) -> None:
         self._journal, self._catalogue = journal, catalogue
         self._associations, self._behind, self._draining = associations, behind, draining
-        self._keeping = keeping
+        self._keeping, self._uncommitted = keeping, uncommitted
 
     async def status(self) -> Status:
         """Asks the catalogue and the journal."""
@@ -76,6 +81,7 @@ class Node:
             live=True, ready=not why_not, why_not=why_not, draining=self._draining(),
             associations=self._associations(), catalogue=catalogue, behind=self._behind(), journal=space,
             counters=self._journal.counters(), keeping=await self._keeping(),
+            uncommitted=self._uncommitted(),
         )  # fmt: skip
 
     async def _catalogue_answers(self) -> bool:

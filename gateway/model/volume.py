@@ -173,6 +173,17 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True)
+class Uncommitted:
+    """What lies in verified volumes for too long without having been committed."""
+
+    volumes: int
+    """That hold any of it."""
+    instances: int
+    since: datetime | None
+    """When the oldest of these volumes was verified."""
+
+
+@dataclass(frozen=True, slots=True)
 class RebuiltVolume:
     """A volume as it says itself what it is, checked whole: for a catalogue that was lost."""
 

@@ -60,6 +60,12 @@ class Patients(_Table):
     official_issuer: UidText | None = None
 
 
+class Commitment(_Table):
+    """`[commitment]`."""
+
+    uncommitted_after_days: float = Field(default=7.0, ge=0, le=36_500)
+
+
 class Without(_Table):
     """`[without]`: keywords that the extended profile has and this one has not."""
 
@@ -78,6 +84,7 @@ class Document(_Table):
     negotiation: Negotiation = Negotiation()
     content_rules: Rules = Rules()
     patient_identifiers: Patients = Patients()
+    commitment: Commitment = Commitment()
     rejection_texts: dict[RejectionCode, Sentence] = {}
     storage_sop_classes: SyntaxTable = {}
     transfer_syntaxes: SyntaxTable = {}

@@ -167,6 +167,7 @@ def _profile(document: Document, chain: Sequence[Document], private: Sequence[st
         ),
         content_rules=ContentRules(rules.preset, tuple(sorted(rules.overrides.items()))),
         patient_identifiers=PatientIdentifiers(Uid(issuer) if issuer else None),
+        uncommitted_after_days=document.commitment.uncommitted_after_days,
         keywords=MappingProxyType({**storage, **syntaxes}),
         rejection_texts=MappingProxyType(dict(document.rejection_texts)),
     )

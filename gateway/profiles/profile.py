@@ -64,6 +64,8 @@ class Profile:
     """What is negotiated, private SOP classes of the settings included."""
     content_rules: ContentRules
     patient_identifiers: PatientIdentifiers
+    uncommitted_after_days: float
+    """From then on operators are told of what was verified and never committed."""
     keywords: Mapping[Uid, str] = field(repr=False)
     """Keywords of the SOP classes and transfer syntaxes accepted, for people."""
     rejection_texts: Mapping[str, str] = field(repr=False)

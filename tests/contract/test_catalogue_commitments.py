@@ -16,7 +16,7 @@ from gateway.model.fact import FactKind
 from gateway.model.identifiers import AeTitle, StudyUid, VaultId
 from gateway.model.incident import Incident, IncidentKind, IncidentState, Resolution
 from gateway.model.instance import ReceiveId
-from gateway.model.volume import Volume
+from gateway.model.volume import Uncommitted, Volume
 from tests.catalogue_samples import (
     NOW,
     STUDY,
@@ -314,8 +314,15 @@ async def test_what_was_never_committed_is_told_after_a_time(catalogue: Catalogu
     await _committed(catalogue, vault, epoch, volume, "1.1", "1.2")
     (told,) = await asked([vault], later)
     assert (told.id, told.uncommitted) == (volume.id, 1)
+    another, _, second = await _kept(catalogue)  # control: what is counted is the whole archive's
+    assert second.verified_at is not None
+    assert await catalogue.volumes.uncommitted(later) == Uncommitted(2, 4, volume.verified_at)
+    assert await catalogue.volumes.uncommitted(second.verified_at) == Uncommitted(1, 1, volume.verified_at)
+    assert await catalogue.volumes.uncommitted(volume.verified_at) == Uncommitted(0, 0, None)
     await _committed(catalogue, vault, epoch, volume, "1.3", transaction="2.25.2")
     assert await asked([vault], later) == ()
+    assert [one.id for one in await asked([vault, another], later)] == [second.id]
+    assert await catalogue.volumes.uncommitted(later) == Uncommitted(1, 3, second.verified_at)
 
 
 async def test_a_transaction_uid_of_grants_that_are_over_is_refused(catalogue: Catalogue) -> None:

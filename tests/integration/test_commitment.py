@@ -32,6 +32,15 @@ ae_titles = ["KUVA"]
 [commitment]
 parking_seconds = 60
 """
+AT_ONCE = """
+format = 1
+name = "at_once"
+version = "1"
+title = "Whoever does not ask at once is late"
+extends = "neutral"
+[commitment]
+uncommitted_after_days = 0
+"""
 
 
 @pytest.fixture(scope="module")
@@ -287,6 +296,46 @@ def test_whoever_asks_for_what_it_sent_with_refused_bytes_fails_0110h_and_opens_
         other.ask(association, [(CT, kept.sop_instance)])
         assert other.report(40).committed == ((CT, kept.sop_instance),)
     assert listed("commitment_of_twin") == []
+    assert gateway.stop() == 0
+
+
+def test_what_is_kept_and_never_committed_is_told_after_the_profiles_time(tmp_path: Path):
+    gateway = GatewayProcess(tmp_path, config=PATIENT + '[profile]\nname = "at_once"\n')
+    (gateway.data / "profiles").mkdir(parents=True)
+    (gateway.data / "profiles" / "at_once.toml").write_text(AT_ONCE)
+    gateway.start()
+    caller = scu(gateway, "FORGETS", "--report-mode", "same")
+    instances = study_of(3)
+    store(gateway, instances, tmp_path, calling="FORGETS")
+    assert gateway.kuva("commitment", "missing")["missing"] == [], "nothing is verified yet"
+    with caller.associated() as association:
+        caller.ask(association, [(CT, instances[0].sop_instance)])
+        assert len(caller.report(40).committed) == 1
+    told = gateway.kuva("commitment", "missing")
+    (one,) = told["missing"]
+    assert (told["after_days"], told["volumes"], told["instances"], told["since"]) == (
+        0, 1, 2, one["verified_at"],
+    )  # fmt: skip
+    assert (one["vault_name"], one["study_uid"], one["instances"], one["of"]) == (
+        "north", instances[0].study, 2, 3,
+    )  # fmt: skip
+    assert gateway.kuva("volume", "show", one["volume"])["verified_at"] == one["verified_at"]
+    assert gateway.kuva("commitment", "missing", "--days", "1")["missing"] == [], "control: it is not so old"
+    with pytest.raises(CommandFailedError) as failed:
+        gateway.kuva("commitment", "missing", "--exit-code")
+    assert failed.value.code == 3
+
+    assert gateway.stop() == 0
+    gateway.start()  # looks at once, and then every quarter of an hour
+    counted = {"volumes": 1, "instances": 2, "since": one["verified_at"]}
+    eventually(lambda: json.loads(gateway.get("/health")[1])["uncommitted"] == counted, 15)
+    assert "\nkuva_uncommitted_instances 2.0\n" in gateway.get("/metrics")[1]
+    [warning] = [one for one in gateway.events() if "not committed in time" in one["event"]]
+    assert (warning["level"], warning["instances"], warning["volumes"]) == ("warning", 2, 1)
+    with caller.associated() as association:
+        caller.ask(association, [(CT, each.sop_instance) for each in instances])
+        assert len(caller.report(40).committed) == 3
+    assert gateway.kuva("commitment", "missing", "--exit-code")["missing"] == []
     assert gateway.stop() == 0
 
 

@@ -131,6 +131,10 @@ ORDER BY v.id DESC LIMIT $5;
 SELECT v.*, s.study_uid FROM volume v JOIN study s ON s.id = v.study
 WHERE v.node = $1 AND v.received_to >= $2 AND v.state IN ('verified', 'sealed') ORDER BY v.id;
 
+-- name: uncommitted
+SELECT count(*) AS volumes, coalesce(sum(uncommitted), 0) AS instances, min(verified_at) AS since
+FROM volume WHERE uncommitted > 0 AND verified_at < $1 AND superseded_by IS NULL;
+
 -- name: uncommitted_since
 SELECT v.id, v.key, v.vault, s.study_uid, v.node, v.kind, v.state, v.instances, v.uncommitted, v.planned_at, v.stored_at,
        v.verified_at, v.abandoned_at, v.reason, v.length, v.digest, v.data_length, v.received_from, v.received_to,

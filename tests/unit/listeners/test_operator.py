@@ -71,7 +71,7 @@ async def answers(
     callers = Callers(catalogue, EXISTING)
     listener = OperatorListener(
         folder, nothing, catalogue, nothing, callers=callers, discarder=nothing,
-        commitments=CommitmentRoutes(catalogue, on_retry=lambda: None), overview=nothing,
+        commitments=CommitmentRoutes(catalogue, on_retry=lambda: None, uncommitted_after_days=7.0), overview=nothing,
     )  # fmt: skip
     await listener.open()
     connector = aiohttp.UnixConnector(str(folder / SOCKET_NAME))

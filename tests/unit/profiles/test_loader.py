@@ -192,3 +192,18 @@ def test_an_ae_deviates_by_a_preset_or_single_rules():
     )
     with pytest.raises(ValueError, match="lax"):
         rules.for_ae("lax", ())
+
+
+@pytest.mark.parametrize(("said", "days"), [("", 7.0), ("0", 0.0), ("0.5", 0.5), ("30", 30.0)])
+def test_the_time_after_which_operators_are_told_of_what_is_not_committed(
+    tmp_path: Path, said: str, days: float
+):
+    table = f"[commitment]\nuncommitted_after_days = {said}\n" if said else ""
+    assert load_text(tmp_path, EXTENDS + table).uncommitted_after_days == days
+    assert load_text(tmp_path, WHOLE + table).uncommitted_after_days == days
+
+
+@pytest.mark.parametrize("said", ["-1", "nan", "inf", "36501", '"7"', "true"])
+def test_a_time_that_is_none_is_refused(tmp_path: Path, said: str):
+    (finding,) = findings(tmp_path, EXTENDS + f"[commitment]\nuncommitted_after_days = {said}\n")
+    assert "commitment.uncommitted_after_days" in finding
