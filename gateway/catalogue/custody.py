@@ -37,15 +37,15 @@ async def begin_custody(
 ) -> None:
     """In the caller's transaction: custody of what was in nobody's request before, and a fact of each vault.
 
-    Raises `CommitmentStateError` if one of the volumes is no longer what it was.
+    What another request began just now, and no fact in the store tells yet, this fact tells as well: the
+    report of this request must not go out before the store knows. Raises `CommitmentStateError` if one of the volumes is no longer what it was.
     """
     names = sorted({one.volume for one in secured})
     rows = await connection.fetch(queries("commitments")["lock_volumes"], names, list(vaults))
     if len(rows) != len(names):
         raise CommitmentStateError("a volume that the commitment would rest on is not verified and sound")
-    earlier: dict[str, set[int] | None] = {name: set() for name in names}
-    for row in await connection.fetch(queries("commitments")["custody"], names, list(vaults)):
-        _add(earlier, row)
+    earlier = _held(names, await connection.fetch(queries("commitments")["custody"], names, list(vaults)))
+    untold = _held(names, await connection.fetch(queries("commitments")["untold"], names, list(vaults)))
     since: datetime = await connection.fetchval(queries("commitments")["now"])
     told: list[tuple[VaultId, dict[str, object]]] = []
     for row in rows:
@@ -61,16 +61,22 @@ async def begin_custody(
                 row["id"], row["vault"], commitment["id"], since, bits,
             )  # fmt: skip
             await connection.execute(queries("commitments")["committed"], row["id"], len(new))
-            told.append((row["vault"], {"volume": row["id"], "members": None if whole else _runs(new)}))
+        if tell := _to_tell(members, new, untold[row["id"]]):
+            runs = None if len(tell) == row["instances"] else _runs(tell)
+            told.append((row["vault"], {"volume": row["id"], "members": runs}))
     await _tell(connection, commitment, since, told)
 
 
-def _add(earlier: dict[str, set[int] | None], row: Row) -> None:
-    known = earlier[row["volume"]]
-    if row["members"] is None or known is None:
-        earlier[row["volume"]] = None
-    else:
-        known.update(ordinals_of(row["members"]))
+def _held(names: Sequence[str], rows: Sequence[Row]) -> dict[str, set[int] | None]:
+    """Volume -> the places that rows of `custody` speak of; None: all."""
+    held: dict[str, set[int] | None] = {name: set() for name in names}
+    for row in rows:
+        known = held[row["volume"]]
+        if row["members"] is None or known is None:
+            held[row["volume"]] = None
+        else:
+            known.update(ordinals_of(row["members"]))
+    return held
 
 
 def _new(members: Sequence[Member], earlier: set[int] | None) -> list[Member]:
@@ -79,6 +85,13 @@ def _new(members: Sequence[Member], earlier: set[int] | None) -> list[Member]:
         return []
     new = {member.ordinal: member for member in members if member.ordinal not in earlier}
     return [new[ordinal] for ordinal in sorted(new)]
+
+
+def _to_tell(members: Sequence[Member], new: Sequence[Member], untold: set[int] | None) -> list[Member]:
+    """What is new, and what is in custody and in no fact that the store has; each once."""
+    tell = {member.ordinal: member for member in new}
+    tell |= {member.ordinal: member for member in members if untold is None or member.ordinal in untold}
+    return [tell[ordinal] for ordinal in sorted(tell)]
 
 
 def _runs(members: Sequence[Member]) -> list[dict[str, object]]:

@@ -108,13 +108,13 @@ async def test_committing_again_restarts_nothing(catalogue: Catalogue) -> None:
     vault, epoch, volume = await _kept(catalogue)
     first = await _committed(catalogue, vault, epoch, volume, "1.1", "1.2")
     await _committed(catalogue, vault, epoch, volume, *UIDS, transaction="2.25.2")
-    facts = len(await catalogue.facts.unwritten())
+    await catalogue.facts.written([fact.id for fact in await catalogue.facts.unwritten(1000)])
     await _committed(catalogue, vault, epoch, volume, *UIDS, transaction="2.25.3")
     custody = await catalogue.commitments.custody([volume.id], [vault])
     assert [one.ordinals for one in custody] == [(0, 1), (2,)]
     assert custody[0].since == first.resolved_at
     assert (await catalogue.volumes.get(volume.id, [vault])).uncommitted == 0
-    assert len(await catalogue.facts.unwritten()) == facts  # nothing new was decided
+    assert await catalogue.facts.unwritten() == ()  # nothing new was decided
 
 
 async def test_a_whole_volume_is_one_row_without_a_bitmap(catalogue: Catalogue) -> None:

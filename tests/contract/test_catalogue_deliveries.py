@@ -56,6 +56,32 @@ async def test_a_report_waits_for_its_fact(catalogue: Catalogue) -> None:
     assert (one.node, one.association) == (node, 1)
 
 
+async def test_a_report_does_not_rest_on_what_another_request_has_only_in_the_catalogue(
+    catalogue: Catalogue,
+) -> None:
+    """Both name the same instance: the second begins no custody, and waits for a fact all the same."""
+    vault, receiver, epoch = await landed(catalogue, [(1, "1.1", "x"), (2, "1.2", "x")])
+    volume = await kept(catalogue, vault, receiver, (epoch, 1))
+    before = {fact.id for fact in await catalogue.facts.unwritten(1000)}
+    node = node_id()
+    for transaction in ("2.25.1", "2.25.2"):
+        wanted = request([vault], "1.1", transaction=transaction, calling=f"CT{transaction[-1]}", node=node)
+        _, asked = await catalogue.commitments.ask(wanted)
+        await catalogue.commitments.resolve(asked, failures={}, secured=[secured(volume, epoch, "1.1")])
+    assert await catalogue.deliveries.due(10, node) == ()
+    first, second = [fact for fact in await catalogue.facts.unwritten(1000) if fact.id not in before]
+    assert json.loads(first.payload)["volumes"] == json.loads(second.payload)["volumes"]
+    (custody,) = await catalogue.commitments.custody([volume.id], [vault])
+    assert custody.ordinals == (0,)
+    await catalogue.facts.written([second.id])
+    (due,) = await catalogue.deliveries.due(10, node)
+    assert due.destination == "CT2"
+    await _write(catalogue)
+    _, asked = await catalogue.commitments.ask(request([vault], "1.1", transaction="2.25.3", node=node))
+    await catalogue.commitments.resolve(asked, failures={}, secured=[secured(volume, epoch, "1.1")])
+    assert await catalogue.facts.unwritten(1000) == (), "nothing is told twice that the store has"
+
+
 async def test_a_result_without_a_new_fact_is_due_at_once(catalogue: Catalogue) -> None:
     vault, _, _ = await landed(catalogue, [(1, "1.1", "x")])
     _, asked = await catalogue.commitments.ask(request([vault], "1.9"))

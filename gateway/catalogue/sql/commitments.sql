@@ -97,6 +97,12 @@ ORDER BY id FOR NO KEY UPDATE;
 SELECT volume, commitment, since, members FROM custody
 WHERE volume = ANY ($1::text[]) AND vault = ANY ($2::uuid[]) ORDER BY id;
 
+-- Custody that no fact in the store tells of yet.
+-- name: untold
+SELECT c.volume, c.members FROM custody c
+WHERE c.volume = ANY ($1::text[]) AND c.vault = ANY ($2::uuid[]) AND EXISTS (
+    SELECT FROM fact f WHERE f.commitment = c.commitment AND f.vault = c.vault AND f.written_at IS NULL);
+
 -- name: insert_custody
 INSERT INTO custody (volume, vault, commitment, since, members) VALUES ($1, $2, $3, $4, $5);
 
