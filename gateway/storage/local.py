@@ -23,6 +23,7 @@ from gateway.storage.object_store import (
     check_key,
     check_prefix,
 )
+from gateway.storage.root import Root
 from gateway.storage.trouble import translated
 from gateway.storage.unfinished import UnfinishedFile, leftovers, sync_folder
 
@@ -38,8 +39,9 @@ _FOLDER_MODE = 0o750
 class LocalStore:
     """Objects in a folder. Everything that may wait for the disk runs in the store's own threads."""
 
-    def __init__(self, folder: Path, way: ReadBack, threads: ThreadPoolExecutor) -> None:
-        self._folder = folder
+    def __init__(self, root: Root, way: ReadBack, threads: ThreadPoolExecutor) -> None:
+        self._root, self._folder = root, root.folder
+        folder = root.folder
         self._way = way
         self._threads = threads
         self._durable_folders = {folder}
@@ -50,15 +52,16 @@ class LocalStore:
         """Makes the folder if need be. Raises `StoreUnavailableError`, `StoreFullError`."""
         threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         try:
-            way = await asyncio.get_running_loop().run_in_executor(threads, _prepare, folder)
+            root, way = await asyncio.get_running_loop().run_in_executor(threads, _prepare, folder)
         except BaseException:
             threads.shutdown(wait=False)
             raise
-        return cls(folder, way, threads)
+        return cls(root, way, threads)
 
     async def close(self) -> None:
         """See `ObjectStore.close`."""
         await asyncio.to_thread(self._threads.shutdown)
+        self._root.close()
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -96,6 +99,7 @@ class LocalStore:
 
     def _is_present(self, path: Path) -> bool:
         """Whether somebody was here before; then the name is made durable, else the folders for it are."""
+        self._root.check()  # folders are made below: never where the store is not
         self._make_durable(path.parent)
         with translated(path):
             present = os.path.lexists(path)
@@ -134,17 +138,17 @@ class LocalStore:
 
     async def read(self, key: str, offset: int, length: int) -> bytes:
         """See `ObjectStore.read`."""
-        return await self._run(read_range, self._path(key), offset, length)
+        return await self._run(self.reader(key), offset, length)
 
     def reader(self, key: str) -> Callable[[int, int], bytes]:
         """See `ObjectStore.reader`."""
-        return partial(read_range, self._path(key))
+        return self._root.guarding(partial(read_range, self._path(key)))
 
     async def read_back(self, key: str) -> AsyncIterator[bytes | memoryview]:
         """See `ObjectStore.read_back`; the next block is read while this one is used."""
         reader = BlockReader(self._path(key), self._way)
         try:
-            await self._run(reader.open)
+            await self._run(self._root.guarding(reader.open))
             block = await self._run(reader.next)
             while block:
                 ahead = self._threads.submit(reader.next)
@@ -158,10 +162,11 @@ class LocalStore:
 
     async def size(self, key: str) -> int:
         """See `ObjectStore.size`."""
-        return (await self._run(_stat, self._path(key))).st_size
+        return (await self._run(self._root.guarding(_stat), self._path(key))).st_size
 
     async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """See `ObjectStore.list`."""
+        await self._run(self._root.check)
         walk = _objects(self._folder, check_prefix(prefix))
         while batch := await self._run(lambda: [*islice(walk, _LISTED_AT_ONCE)]):
             for found in batch:
@@ -169,6 +174,7 @@ class LocalStore:
 
     async def health(self) -> StoreHealth:
         """See `ObjectStore.health`."""
+        await self._run(self._root.check)
         room = await self._run(_room, self._folder)
         return StoreHealth("folder", str(self._folder), room, self._way.value)
 
@@ -192,13 +198,14 @@ async def _settled(future: asyncio.Future[T]) -> T:
                 await asyncio.wait([future])
 
 
-def _prepare(folder: Path) -> ReadBack:
+def _prepare(folder: Path) -> tuple[Root, ReadBack]:
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     for place in reversed(missing):
         with translated(place):
             place.mkdir(mode=_FOLDER_MODE, exist_ok=True)
         sync_folder(place.parent)
-    return probe(folder)
+    way = probe(folder)
+    return Root(folder), way
 
 
 def _remove(path: Path) -> None:

@@ -334,3 +334,38 @@ async def test_folders_that_somebody_took_away_are_made_again(store: LocalStore,
     with pytest.raises(StoreUnavailableError):
         await _put(store)
     assert await _put(store) is PutOutcome.CREATED
+
+
+async def _away(store: LocalStore) -> None:
+    """What a store must say whose folder is another: nothing is there, and nothing is lost."""
+    with pytest.raises(StoreUnavailableError):
+        await _put(store, key="volumes/two/object.tar")
+    with pytest.raises(StoreUnavailableError):
+        await store.read(KEY, 0, 1)
+    with pytest.raises(StoreUnavailableError):
+        await store.size(KEY)
+    with pytest.raises(StoreUnavailableError):
+        _ = [piece async for piece in store.read_back(KEY)]
+    with pytest.raises(StoreUnavailableError):
+        _ = [found async for found in store.list("")]
+    with pytest.raises(StoreUnavailableError):
+        await store.health()
+
+
+@pytest.mark.parametrize("remade", [True, False], ids=["an empty folder", "none"])
+async def test_an_unmounted_store_is_away_and_not_empty(tmp_path: Path, remade: bool):
+    folder, elsewhere = tmp_path / "store", tmp_path / "elsewhere"
+    store = await LocalStore.open(folder)
+    await _put(store)
+    folder.rename(elsewhere)
+    if remade:
+        folder.mkdir()
+    await _away(store)
+    assert _files(tmp_path) == ["object.tar"]
+    if remade:
+        assert list(folder.iterdir()) == [], "nothing is made where the store belongs"
+        folder.rmdir()
+    elsewhere.rename(folder)
+    assert await store.read(KEY, 0, 7) == b"content"
+    assert await _put(store, key="volumes/two/object.tar") is PutOutcome.CREATED
+    await store.close()
