@@ -83,8 +83,8 @@ class Commitments:
         In one transaction: the result, the custody of what was not in custody before, the facts that say so,
         an incident where the caller may take refused bytes for kept ones, and the report that is owed. When
         it returns all of that MUST be durable. A request that has its result keeps it. Raises
-        `CommitmentStateError` if a volume, a dispute, a damage or a quarantined twin came in between: look
-        again.
+        `CommitmentStateError` if a volume, a dispute, a damage or a quarantined twin came in between, or
+        something of a study that is not compared yet: look again.
         """
         vaults = commitment.vaults
         async with self._database.transaction(vaults) as connection:
@@ -182,9 +182,10 @@ async def _check(
     objection = await connection.fetchrow(
         queries("commitments")["objections"], row["vaults"], uids, row["calling"],
         [one.node for one in ids], [one.epoch for one in ids], [one.position for one in ids],
+        [one.volume for one in secured],
     )  # fmt: skip
     if objection is not None:
-        raise CommitmentStateError(f"an incident ({objection['kind']}) came in between")
+        raise CommitmentStateError(f"something came in between: {objection['kind']}")
 
 
 async def _tell_twins(

@@ -275,6 +275,23 @@ async def test_two_requests_at_once_open_one_incident(catalogue: Catalogue) -> N
     assert len(await _failing(catalogue, vault, "2.25.9", failed)) == 1
 
 
+async def test_nothing_succeeds_while_something_of_its_study_landed_and_was_not_compared(
+    catalogue: Catalogue,
+) -> None:
+    """The node that landed it crashed before it compared; what it holds may be the sender's other content."""
+    vault, epoch, volume = await _kept(catalogue)
+    other = node_id()
+    later = (await catalogue.nodes.start(other)).epoch
+    await catalogue._landing.land(flush(other, later, batch(vault, [(1, "1.1", "y")])))
+    _, asked = await catalogue.commitments.ask(request([vault], "1.1"))
+    for why in ("uncompared", "dispute"):
+        with pytest.raises(CommitmentStateError, match=why):
+            await catalogue.commitments.resolve(asked, failures={}, secured=[secured(volume, epoch, "1.1")])
+        await catalogue.settle()
+    failures = {item("1.1"): FailureReason.PROCESSING_FAILURE}
+    await catalogue.commitments.resolve(asked, failures=failures, secured=[])
+
+
 async def test_looking_tells_all_that_decides_and_nothing_of_another_vault(catalogue: Catalogue) -> None:
     vault, node, epoch = await landed(catalogue, [(1, "1.1", "x")], [(2, "1.2", "x")])
     volume = await kept(catalogue, vault, node, (epoch, 1))

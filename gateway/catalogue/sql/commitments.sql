@@ -68,6 +68,9 @@ WHERE i.vault = ANY ($1::uuid[]) AND i.state = 'open' AND i.sop_uid = ANY ($2::t
 UNION ALL
 SELECT i.kind, i.sop_uid FROM unnest($4::uuid[], $5::int[], $6::bigint[]) AS m (node, epoch, position)
 JOIN incident i ON i.node = m.node AND i.epoch = m.epoch AND i.position = m.position AND i.kind = 'damaged'
+UNION ALL
+SELECT 'uncompared', '' FROM volume v JOIN arbitration a ON a.study = v.study AND a.vault = v.vault
+WHERE v.id = ANY ($7::text[]) AND v.vault = ANY ($1::uuid[])
 LIMIT 1;
 
 -- Of the newest that this caller has held apart of each UID. Who looked at it once need not look again: a sender
