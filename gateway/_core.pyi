@@ -765,6 +765,12 @@ class Node:
         nor less, until `landed` has confirmed it. Call in a thread when large."""
 
     def landed(self, epoch: int, through: int) -> None: ...
+    def newest_closed(self) -> tuple[int, int] | None:
+        """(epoch, position) of what closed last, kept or held apart; it closes before it is answered."""
+
+    def has_landed_through(self, through: tuple[int, int]) -> bool:
+        """Whether everything that closed up to there has landed."""
+
     def evict(self, now: int) -> None:
         """Forget what the catalogue told of studies that are catalogued and ten minutes quiet."""
 

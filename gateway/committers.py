@@ -45,6 +45,7 @@ class Committers:
             catalogue, journal.identifier, locator_key, metrics,
             is_taken=profile.acceptance.storage.__contains__,
             on_unverified=keepers.planner.asked, on_resolved=self._resolved,
+            landing_mark=journal.landing_mark,
         )  # fmt: skip
         self.uncommitted = UncommittedWatch(catalogue, metrics, after_days=profile.uncommitted_after_days)
         self.routes = CommitmentRoutes(

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -33,6 +33,10 @@ LOOK_SECONDS_LEAST = 0.1
 LOOK_SECONDS_MOST = 5.0
 """What other nodes do is noticed this late."""
 PAUSE_SECONDS = 1.0
+LANDING_LOOK_SECONDS = 0.25
+"""Between two looks while what was answered before the request is on its way to the catalogue."""
+LANDING_SECONDS_MAX = 30.0
+"""So long it is waited for beyond the deadline; then nothing succeeds."""
 OTHERS_SECONDS = 30.0
 """How often requests that other nodes left behind are looked for."""
 PAGE = 2
@@ -46,6 +50,8 @@ class _Waiting:
     number: int
     vaults: tuple[VaultId, ...]
     deadline_at: datetime
+    landed: Callable[[], bool]
+    """Whether the catalogue has all that this node had answered when it was asked."""
     look_at: float = 0.0
     not_before: float = 0.0
     studies: frozenset[Key] = frozenset()
@@ -75,12 +81,13 @@ class Resolver:
         is_taken: Callable[[Uid], bool],
         on_unverified: Callable[[VaultId, StudyUid, int], None] = lambda vault, study, items: None,
         on_resolved: Callable[[], None] = lambda: None,
+        landing_mark: Callable[[], Callable[[], bool]] = lambda: lambda: True,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._catalogue, self._node, self._metrics = catalogue, node, metrics
         self._key = locator_key[:LOCATOR_KEY_LENGTH]
         self._is_taken, self._on_unverified, self._on_resolved = is_taken, on_unverified, on_resolved
-        self._clock = clock
+        self._landing_mark, self._clock = landing_mark, clock
         self._waiting: dict[int, _Waiting] = {}
         self._heap: list[tuple[float, int, int]] = []
         self._ties = itertools.count()
@@ -93,7 +100,9 @@ class Resolver:
         """A request was kept; or asked again, and then there may be a report to bring at once."""
         if commitment.resolved_at is not None:
             return self._on_resolved()
-        if commitment.id not in self._waiting:
+        if (one := self._waiting.get(commitment.id)) is not None:
+            one.landed = self._landing_mark()
+        else:
             self._add(commitment)
         return self._on_resolved()  # another list under a used transaction UID has its report already
 
@@ -149,8 +158,11 @@ class Resolver:
 
     async def _look_and_resolve(self, one: _Waiting) -> None:
         began = time.monotonic()
+        landed = one.landed()  # before the look
         try:
             look = await self._look(one)
+            if look is not None and not landed:
+                look = self._unlanded(one, look)
             if look is None or (look.decision.final and await self._resolve(look)):
                 return self._drop(one)
         except (UnavailableError, CatalogueError):
@@ -178,6 +190,15 @@ class Resolver:
             decide, commitment.items, known, is_taken=self._is_taken, expired=expired
         )
         return _Look(commitment, decision, known)
+
+    def _unlanded(self, one: _Waiting, look: _Look) -> _Look:
+        """What this caller sent with other bytes may be held apart, and the catalogue not know it yet."""
+        decision = look.decision
+        if not decision.secured:
+            return look
+        if (self._clock() - one.deadline_at).total_seconds() < LANDING_SECONDS_MAX:
+            return replace(look, decision=replace(decision, awaits_landing=True))
+        return replace(look, decision=decision.withheld(look.commitment.items))
 
     async def _resolve(self, look: _Look) -> bool:
         """False: something came in between, so it is looked at again."""
@@ -213,7 +234,7 @@ class Resolver:
     # --- waiting ---------------------------------------------------------------------------------
 
     def _add(self, commitment: Commitment) -> None:
-        one = _Waiting(commitment.id, commitment.vaults, commitment.deadline_at)
+        one = _Waiting(commitment.id, commitment.vaults, commitment.deadline_at, self._landing_mark())
         self._waiting[one.number] = one
         self._metrics.commitments_waiting.set(len(self._waiting))
         self._look_at(one, time.monotonic())
@@ -227,8 +248,9 @@ class Resolver:
         now = time.monotonic()
         one.not_before = now + pause
         left = (one.deadline_at - self._clock()).total_seconds()
+        next_look = LANDING_LOOK_SECONDS if decision.awaits_landing else min(left, LOOK_SECONDS_MOST)
         one.look_at = float("inf")
-        self._look_at(one, now + max(0.0, min(left, LOOK_SECONDS_MOST)))
+        self._look_at(one, now + max(0.0, next_look))
         for (vault, study_uid), items in decision.unverified.items():
             self._on_unverified(vault, study_uid, items)
 

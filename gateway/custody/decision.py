@@ -49,11 +49,19 @@ class Decision:
     """Studies whose instances are kept and in no verified volume -> how many of them are waited for."""
     absent: int
     """Instances that are waited for and not there."""
+    awaits_landing: bool = False
+    """What was answered before it was asked is not in the catalogue yet, and may forbid a success."""
 
     @property
     def final(self) -> bool:
         """Whether every item has its result."""
-        return not self.unverified and not self.absent
+        return not self.unverified and not self.absent and not self.awaits_landing
+
+
+    def withheld(self, items: Iterable[CommitmentItem]) -> "Decision":
+        """Without any success: what would decide on them cannot be seen in time."""
+        failures = {item: self.failures.get(item, FailureReason.RESOURCE_LIMITATION) for item in items}
+        return Decision(failures, (), {}, 0)
 
 
 Entry = tuple[str, str, ReceiveId]

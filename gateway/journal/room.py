@@ -1,7 +1,7 @@
 """The journal room: one node's journal, its wake-ups, and what it is asked."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,6 +140,11 @@ class Journal:
     def landed(self, epoch: int, through: int) -> None:
         """The catalogue has it."""
         self._node.landed(epoch, through)
+
+    def landing_mark(self) -> Callable[[], bool]:
+        """Tells whether the catalogue has all that was answered before the mark was made."""
+        newest = self._node.newest_closed()
+        return lambda: newest is None or self._node.has_landed_through(newest)
 
     # --- instances -------------------------------------------------------------------------------
 

@@ -339,6 +339,25 @@ def test_what_is_kept_and_never_committed_is_told_after_the_profiles_time(tmp_pa
     assert gateway.stop() == 0
 
 
+def test_whoever_was_refused_other_content_just_now_is_not_told_that_it_is_safe(tmp_path: Path):
+    """The request overtakes the newcomer on its way to the catalogue; the result does not."""
+    gateway = GatewayProcess(tmp_path, config=PATIENT).start()
+    caller = scu(gateway, "TWINS", "--report-mode", "same")
+    kept = ct()
+    pair = (CT, kept.sop_instance)
+    with caller.associated() as association:
+        store(gateway, [kept], tmp_path, calling="TWINS")
+        caller.ask(association, [pair])
+        assert caller.report(40).committed == (pair,)
+        twin = ct(study=kept.study, series=kept.series, sop_instance=kept.sop_instance)
+        [answer] = store(gateway, [twin], tmp_path, calling="TWINS")
+        assert answer.Status == 0xC0D1
+        caller.ask(association, [pair])
+        report = caller.report(40)
+    assert (report.committed, report.failed) == ((), {kept.sop_instance: 0x0110})
+    assert gateway.stop() == 0
+
+
 def test_d29_a_key_object_selection_is_kept_and_committed_as_any_other_instance(tmp_path: Path):
     """A rejection note is a plain object, until rejection notes mean something here."""
     gateway = GatewayProcess(tmp_path, config=PATIENT).start()

@@ -230,6 +230,15 @@ impl Node {
         self.intake.landing.landed(epoch, through);
     }
 
+    fn newest_closed(&self) -> Option<(u32, u64)> {
+        self.intake.landing.newest().map(|id| (id.epoch, id.position))
+    }
+
+    fn has_landed_through(&self, through: (u32, u64)) -> bool {
+        let through = self.id(through);
+        self.intake.landing.first_unlanded().is_none_or(|first| first > through)
+    }
+
     fn evict(&self, now: Microseconds) {
         self.intake.evict(now);
     }

@@ -119,6 +119,11 @@ impl Landing {
         waiting.given.first().or(waiting.closed.front()).map(|closed| closed.receive_id)
     }
 
+    /// The last that came, this time or before this start; none: nothing ever.
+    pub fn newest(&self) -> Option<ReceiveId> {
+        self.lock().newest
+    }
+
     /// Whether the catalogue has it. What was closed in `epoch`, the present one, and has not come
     /// this way yet, it cannot have.
     pub fn has_landed(&self, id: ReceiveId, epoch: u32) -> bool {

@@ -1,5 +1,6 @@
 """The decision on a storage commitment request: success for what is verified and undisputed, and only then."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -156,3 +157,17 @@ def test_a_twin_that_is_held_apart_fails_for_its_own_sender_only():
     twin = standing(quarantined=(QuarantinedTwin(7, UID, ME),))
     assert not is_committed(twin, calling=ME)
     assert is_committed(twin, calling=OTHER)
+
+
+@given(items=items, known=knowns)
+def test_a_decision_that_awaits_the_landing_is_not_final_and_withheld_has_no_success(
+    items: list[CommitmentItem], known: Known
+):
+    decision = decide(items, known, is_taken=taken, expired=True)
+    assert decision.final
+    assert not replace(decision, awaits_landing=True).final
+    withheld = decision.withheld(items)
+    assert (withheld.final, withheld.secured, set(withheld.failures)) == (True, (), set(items))
+    assert {item: withheld.failures[item] for item in decision.failures} == dict(decision.failures)
+    rest = {withheld.failures[item] for item in items if item not in decision.failures}
+    assert rest <= {FailureReason.RESOURCE_LIMITATION}
