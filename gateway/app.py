@@ -33,7 +33,7 @@ from gateway.ingest.quarantine import Comparer
 from gateway.ingest.recovery import NodeIdentity, keep_identity, read_identity, recover
 from gateway.ingest.rescue import Rescuer
 from gateway.journal import LOCATOR_KEY_LENGTH, Journal
-from gateway.keepers import Keepers
+from gateway.keepers import Keepers, refuse_empty
 from gateway.listeners import SOCKET_NAME
 from gateway.listeners.callers import Callers, Existing
 from gateway.listeners.commitment import CommitmentService
@@ -188,6 +188,7 @@ class Gateway:
     async def _keep(self, stack: AsyncExitStack, catalogue: Catalogue, journal: Journal) -> Keepers:
         store = await LocalStore.open(self._settings.store_folder)
         stack.push_async_callback(store.close)
+        await refuse_empty(store, catalogue, self._settings.store_folder)
         return Keepers(
             journal, catalogue, store, self._settings.volumes, self._metrics, locator_key=self._locator_key
         )

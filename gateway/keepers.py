@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import structlog
 
 from gateway.catalogue import Catalogue
 from gateway.custody.checking import Checker
 from gateway.custody.storing import Reached, Storer
-from gateway.errors import StoreError
+from gateway.errors import StoreError, StoreUnavailableError
 from gateway.ingest.planner import Planner
 from gateway.ingest.setting_aside import Setter
 from gateway.journal import Journal
@@ -17,6 +18,7 @@ from gateway.listeners.status import Keeping
 from gateway.model.identifiers import StudyUid, VaultId
 from gateway.model.volume import PlannedVolume, VolumeKind
 from gateway.settings import VolumesSettings
+from gateway.storage.layout import VOLUMES
 from gateway.storage.local import LocalStore
 from gateway.telemetry import Metrics
 
@@ -44,6 +46,15 @@ class Outcomes:
             self.planner.abandoned(planned, counts=counts)
         else:
             self.setter.abandoned(planned)
+
+
+async def refuse_empty(store: LocalStore, catalogue: Catalogue, folder: Path) -> None:
+    """Raises `StoreUnavailableError` if volumes belong in the store, and there never was any in this one."""
+    if not await store.has_place(VOLUMES) and await catalogue.volumes.anything():
+        raise StoreUnavailableError(
+            f"the catalogue has volumes, and {folder} has none: is the store mounted there? If they are lost for "
+            f"good, make the folder {folder / VOLUMES}"
+        )
 
 
 class Keepers:

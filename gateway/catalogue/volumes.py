@@ -171,6 +171,11 @@ class Volumes:
             )  # fmt: skip
         return tuple(volume_of(row) for row in rows)
 
+    async def anything(self) -> bool:
+        """Whether any volume should be in the store."""
+        async with self._database.transaction(every_vault=True) as connection:
+            return bool(await connection.fetchval(queries("volumes")["anything"]))
+
     async def verified_since(self, node: NodeId, received_at: datetime) -> tuple[Volume, ...]:
         """A node's verified volumes, with blocks, that hold anything received then or later.
 

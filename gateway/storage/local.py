@@ -58,6 +58,10 @@ class LocalStore:
             raise
         return cls(root, way, threads)
 
+    async def has_place(self, prefix: str) -> bool:
+        """Whether the folder of a prefix was ever made here."""
+        return await self._run((self._folder / check_prefix(prefix)).is_dir)
+
     async def close(self) -> None:
         """See `ObjectStore.close`."""
         await asyncio.to_thread(self._threads.shutdown)

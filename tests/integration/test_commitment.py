@@ -358,6 +358,29 @@ def test_whoever_was_refused_other_content_just_now_is_not_told_that_it_is_safe(
     assert gateway.stop() == 0
 
 
+def test_a_gateway_does_not_start_on_an_empty_folder_where_its_store_belongs(tmp_path: Path):
+    """A store that is not mounted: what was committed is not there, and what came would be put beside it."""
+    gateway = GatewayProcess(tmp_path, config=PATIENT).start()
+    caller = scu(gateway, "MOUNTS", "--report-mode", "same")
+    [kept] = study_of(1)
+    store(gateway, [kept], tmp_path, calling="MOUNTS")
+    with caller.associated() as association:
+        caller.ask(association, [(CT, kept.sop_instance)])
+        assert caller.report(40).failed == {}
+    assert gateway.stop() == 0
+    place, elsewhere = gateway.data / "store", tmp_path / "elsewhere"
+    place.rename(elsewhere)
+    place.mkdir()
+    with pytest.raises(AssertionError, match="mounted"):
+        gateway.start()
+    assert gateway.wait() != 0
+    assert list(place.iterdir()) == []
+    place.rmdir()
+    elsewhere.rename(place)
+    gateway.start()
+    assert gateway.stop() == 0
+
+
 def test_d29_a_key_object_selection_is_kept_and_committed_as_any_other_instance(tmp_path: Path):
     """A rejection note is a plain object, until rejection notes mean something here."""
     gateway = GatewayProcess(tmp_path, config=PATIENT).start()

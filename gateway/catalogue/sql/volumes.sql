@@ -127,6 +127,9 @@ WHERE v.vault = ANY ($1::uuid[]) AND ($2::text[] IS NULL OR v.state = ANY ($2::t
   AND ($3::text IS NULL OR v.id < $3) AND (NOT $4 OR v.damaged_at IS NOT NULL)
 ORDER BY v.id DESC LIMIT $5;
 
+-- name: anything
+SELECT EXISTS (SELECT FROM volume WHERE kind = 'kept' AND state IN ('verified', 'sealed'));
+
 -- name: verified_since
 SELECT v.*, s.study_uid FROM volume v JOIN study s ON s.id = v.study
 WHERE v.node = $1 AND v.received_to >= $2 AND v.state IN ('verified', 'sealed') ORDER BY v.id;
