@@ -142,6 +142,8 @@ async def _asked_before(connection: Connection, request: CommitmentRequest) -> A
     )
     if row is None:
         return Asked.AGAIN  # invisible: the caller of this finds it out
+    if not set(row["vaults"]) <= set(request.vaults):
+        raise CommitmentStateError("that transaction UID was used for a vault that is not granted now")
     where = (request.node, request.epoch, request.association)
     if row["digest"] != request.digest:
         told = {**dict(row), **dict(zip(("node", "epoch", "association"), where, strict=True))}

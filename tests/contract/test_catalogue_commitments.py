@@ -349,6 +349,27 @@ async def test_a_transaction_uid_of_grants_that_are_over_is_refused(catalogue: C
         await catalogue.commitments.ask(request([second], "1.1"))
 
 
+async def test_a_result_over_two_vaults_is_not_told_again_to_whoever_has_one_of_them(
+    catalogue: Catalogue,
+) -> None:
+    """What is in the other one must look as if it were not there."""
+    vault, epoch, volume = await _kept(catalogue)
+    other = vault_id()
+    await catalogue.grants.create_vault(other, "other")
+    node = node_id()
+    _, asked = await catalogue.commitments.ask(request([vault, other], "1.1", node=node))
+    await catalogue.commitments.resolve(asked, failures={}, secured=[secured(volume, epoch, "1.1")])
+    await catalogue.facts.written([fact.id for fact in await catalogue.facts.unwritten(1000)])
+    (told,) = await catalogue.deliveries.due(10, node)
+    await catalogue.deliveries.delivered(told)
+    for uids in (("1.1",), ("1.2",)):
+        with pytest.raises(CommitmentStateError):
+            await catalogue.commitments.ask(request([other], *uids, node=node))
+    assert await catalogue.deliveries.due(10, node) == ()
+    how, _ = await catalogue.commitments.ask(request([vault, other], "1.1", node=node))
+    assert (how, len(await catalogue.deliveries.due(10, node))) == (Asked.AGAIN, 1)
+
+
 async def test_a_request_over_two_vaults_makes_a_fact_in_each(catalogue: Catalogue) -> None:
     ours = [await _kept(catalogue) for _ in range(2)]
     vaults = [vault for vault, _, _ in ours]
