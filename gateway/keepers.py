@@ -52,8 +52,8 @@ async def refuse_empty(store: LocalStore, catalogue: Catalogue, folder: Path) ->
     """Raises `StoreUnavailableError` if volumes belong in the store, and there never was any in this one."""
     if not await store.has_place(VOLUMES) and await catalogue.volumes.anything():
         raise StoreUnavailableError(
-            f"the catalogue has volumes, and {folder} has none: is the store mounted there? If they are lost for "
-            f"good, make the folder {folder / VOLUMES}"
+            f"the catalogue has volumes, and {folder} has none: is the store mounted there? "
+            f"If they are lost for good, make the folder {folder / VOLUMES}"
         )
 
 

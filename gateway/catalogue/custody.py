@@ -38,7 +38,8 @@ async def begin_custody(
     """In the caller's transaction: custody of what was in nobody's request before, and a fact of each vault.
 
     What another request began just now, and no fact in the store tells yet, this fact tells as well: the
-    report of this request must not go out before the store knows. Raises `CommitmentStateError` if one of the volumes is no longer what it was.
+    report of this request must not go out before the store knows. Raises `CommitmentStateError` if one of
+    the volumes is no longer what it was.
     """
     names = sorted({one.volume for one in secured})
     rows = await connection.fetch(queries("commitments")["lock_volumes"], names, list(vaults))

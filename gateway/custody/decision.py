@@ -57,7 +57,6 @@ class Decision:
         """Whether every item has its result."""
         return not self.unverified and not self.absent and not self.awaits_landing
 
-
     def withheld(self, items: Iterable[CommitmentItem]) -> "Decision":
         """Without any success: what would decide on them cannot be seen in time."""
         failures = {item: self.failures.get(item, FailureReason.RESOURCE_LIMITATION) for item in items}

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Root:
-    """Blocking, for threads. It stays open: its number is given to no other folder, and none unmounts it unseen."""
+    """Blocking, for threads. It stays open: nobody else gets its number, and nobody unmounts it unseen."""
 
     def __init__(self, folder: Path) -> None:
         """Raises `StoreUnavailableError`."""
