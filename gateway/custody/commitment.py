@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -28,7 +29,7 @@ from gateway.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
 
-LOOK_SECONDS_LEAST = 0.1
+LOOK_SECONDS_LEAST = 0.02
 """Between two looks at one request; at least as long as the last one took."""
 LOOK_SECONDS_MOST = 5.0
 """What other nodes do is noticed this late."""
@@ -68,6 +69,13 @@ class _Look:
     known: Known = field(repr=False)
 
 
+class OnUnverified(Protocol):
+    """Who wants to know what is waited for."""
+
+    def __call__(self, vault: VaultId, study_uid: StudyUid, items: int, /, *, landed: bool) -> None:
+        """So many instances of that study; `landed`: all that the request names is catalogued."""
+
+
 class Resolver:
     """Fed by the door, the landing and the verification of volumes; one task looks and resolves."""
 
@@ -79,7 +87,7 @@ class Resolver:
         metrics: Metrics,
         *,
         is_taken: Callable[[Uid], bool],
-        on_unverified: Callable[[VaultId, StudyUid, int], None] = lambda vault, study, items: None,
+        on_unverified: OnUnverified = lambda vault, study, items, *, landed: None,
         on_resolved: Callable[[], None] = lambda: None,
         landing_mark: Callable[[], Callable[[], bool]] = lambda: lambda: True,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -252,7 +260,7 @@ class Resolver:
         one.look_at = float("inf")
         self._look_at(one, now + max(0.0, next_look))
         for (vault, study_uid), items in decision.unverified.items():
-            self._on_unverified(vault, study_uid, items)
+            self._on_unverified(vault, study_uid, items, landed=not one.absent)
 
     def _look_at(self, one: _Waiting, at: float) -> None:
         at = max(at, one.not_before)

@@ -131,12 +131,19 @@ class Planner:
             waiting = WaitingBatch(key, batch.last_position, batch.instances, batch.length)
             self._add((batch.vault, batch.study_uid), waiting, now)
 
-    def asked(self, vault: VaultId, study_uid: StudyUid, items: int) -> None:
-        """Commitment waits for so many instances of that study that are not in a verified volume."""
+    def asked(self, vault: VaultId, study_uid: StudyUid, items: int, *, landed: bool = False) -> None:
+        """Commitment waits for so many instances of that study that are not in a verified volume.
+
+        `landed`: everything that is asked for is catalogued.
+        """
         key, now = (vault, study_uid), self._clock()
         study = self._studies.get(key)
         before = study.asked if study is not None else self._early.get(key)
-        asked = Asked(before.first_at, now, max(before.items, items)) if before else Asked(now, now, items)
+        complete = landed and items >= self._settings.gather_items_max
+        asked = Asked(now, now, items, complete)
+        if before is not None:
+            items, complete = max(before.items, items), before.complete or complete
+            asked = Asked(before.first_at, now, items, complete)
         if study is not None:
             study.asked = asked
             self._changed(key, study)

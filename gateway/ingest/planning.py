@@ -61,6 +61,8 @@ class Asked:
     last_at: float
     items: int
     """Of the largest of them."""
+    complete: bool = False
+    """One of them is worth a volume by its items, and all that it names had landed when it was looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,10 @@ def due(study: Waiting, limits: Limits) -> Due:
 def _gathered_at(study: Waiting, asked: Asked, limits: Limits) -> float:
     """A request that is worth a volume waits for what lands just now; a small one also for its like.
 
-    Where nothing came for a while before it was asked, nothing is waited for.
+    Where nothing came for a while before it was asked, or all that it names is there, nothing is waited for.
     """
+    if asked.complete:
+        return asked.first_at
     if asked.items >= limits.gather_items_max or study.length >= limits.gather_bytes_max:
         quiet, most, stirred_at = (
             min(SETTLE_SECONDS, limits.gather_seconds),

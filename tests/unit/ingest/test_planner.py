@@ -157,6 +157,36 @@ async def test_a_request_hurries_whether_it_comes_before_or_after_the_landing(ea
     assert planned.reasons == [Reason.COMMITMENT]
 
 
+@pytest.mark.parametrize(
+    ("items", "landed", "at_once"), [(32, True, True), (32, False, False), (31, True, False)]
+)
+async def test_a_request_worth_a_volume_is_planned_at_once_if_all_of_it_landed(
+    items: int, landed: bool, at_once: bool
+):
+    catalogue = Catalogue()
+    catalogue.has(_flush(1))
+    # The clock stands still: nothing is due by waiting.
+    async with planning(catalogue, {"gather_items_max": 32}, clock=lambda: 5.0) as planned:
+        planned.planner.landed(_flush(1))
+        planned.planner.asked(VAULT, STUDY, items, landed=landed)
+        standing = planned.planner.standing(VAULT, STUDY)
+        assert standing is not None
+        assert (standing.due_seconds == 0) == at_once
+        if at_once:
+            await planned.next()
+            assert planned.reasons == [Reason.COMMITMENT]
+
+
+async def test_a_request_that_is_not_complete_takes_nothing_from_one_that_is():
+    catalogue = Catalogue()
+    catalogue.has(_flush(1))
+    async with planning(catalogue, {"gather_items_max": 32}, clock=lambda: 5.0) as planned:
+        planned.planner.asked(VAULT, STUDY, 32, landed=True)
+        planned.planner.asked(VAULT, STUDY, 40, landed=False)
+        planned.planner.landed(_flush(1))
+        await planned.next()
+
+
 async def test_who_is_asked_for_goes_before_all_who_are_due():
     catalogue = Catalogue()
     for number in range(5):

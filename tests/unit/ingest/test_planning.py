@@ -28,7 +28,7 @@ def studies(draw: st.DrawFn) -> Waiting:
     asked = None
     if draw(st.booleans()):
         first, last = sorted((draw(moments), draw(moments)))
-        asked = Asked(first, last, draw(st.integers(1, 100)))
+        asked = Asked(first, last, draw(st.integers(1, 100)), draw(st.booleans()))
     length = draw(st.integers(1, 300 * MIB))
     return Waiting(draw(st.integers(1, 5_000)), length, oldest, newest, asked)
 
@@ -102,6 +102,13 @@ def test_a_request_worth_a_volume_waits_only_for_what_is_landing():
         assert due(many, LIMITS).at == 5.0 + SETTLE_SECONDS
     arriving = Waiting(2_000, 2_000, 0.0, 50.0, Asked(5.0, 5.0, 2_000))
     assert due(arriving, LIMITS).at == 5.0 + LIMITS.gather_seconds
+
+
+def test_a_request_worth_a_volume_of_which_all_is_there_waits_for_nothing():
+    complete = Asked(5.01, 5.01, 2_000, complete=True)
+    assert due(Waiting(2_000, 2_000, 0.0, 5.0, complete), LIMITS).at == 5.01
+    arriving = Waiting(2_001, 2_000, 0.0, 50.0, complete)
+    assert due(arriving, LIMITS).at == 5.01
 
 
 # --- shares -------------------------------------------------------------------------------------
