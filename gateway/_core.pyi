@@ -429,7 +429,7 @@ class Assembled:
     """A volume whose bytes were all given out."""
 
     digest: bytes
-    """BLAKE3 of the TAR file, 32 bytes."""
+    """The volume's digest (docs/design/volume-format.md), 32 bytes."""
     length: int
     block: bytes
     """The index block, version 2."""
@@ -445,7 +445,7 @@ class Assembled:
 @final
 class Verification:
     """A volume read back: TAR headers, tag files, SHA-256 of every file, BLAKE3 of every data set against its closing
-    record, BLAKE3 of the TAR file against what was given out. `VolumeMismatchError` says what differs."""
+    record, its digest against that of what was given out. `VolumeMismatchError` says what differs."""
 
     def feed(self, buffer: Buffer) -> None:
         """Blocking, without the interpreter: nobody may write to the buffer meanwhile. The next bytes, however cut."""
@@ -475,7 +475,7 @@ class VolumeContents:
     quarantined: bool
     supersedes: list[str]
     digest: bytes
-    """BLAKE3 of the TAR file, 32 bytes."""
+    """The volume's digest (docs/design/volume-format.md), 32 bytes."""
     length: int
     block: bytes
     """The index block, as it was made at assembly."""

@@ -14,7 +14,7 @@ class Receiving:
     """Written beside its name, checked, synced, and only then named. What fails leaves nothing."""
 
     def __init__(self, target: Path, *, expected: str | None) -> None:
-        """`expected`: BLAKE3 of the TAR, in hex, as the catalogue has it."""
+        """`expected`: the volume's digest, in hex, as the catalogue has it."""
         self._target, self._expected = target, expected
         self._part = target.with_name(f".{target.name}.{os.getpid()}.part")
         self._scan = _core.VolumeScan(bytes(16))  # locators are not looked at here

@@ -172,7 +172,7 @@ def _facts(one: dict[str, Any]) -> list[tuple[str, object]]:
     moments = [(name, one[f"{name}_at"]) for name in ("planned", "stored", "verified", "abandoned")]
     facts += [(name, f"{at}{because if name == 'planned' else ''}") for name, at in moments if at]
     if one["length"]:
-        facts += [("size", size(one["length"])), ("BLAKE3", one["digest"])]
+        facts += [("size", size(one["length"])), ("digest", one["digest"])]
     if one["received_from"]:
         facts.append(("received", f"{one['received_from']} to {one['received_to']}"))
     others = (("because", "reason"), ("damaged", "damage"), ("superseded by", "superseded_by"))

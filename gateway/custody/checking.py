@@ -66,7 +66,7 @@ def differences(volume: Volume, contents: _core.VolumeContents) -> list[str]:
         ("study", volume.study_uid, contents.study),
         ("kind", volume.kind is VolumeKind.QUARANTINED, contents.quarantined),
         ("length", volume.length, contents.length),
-        ("BLAKE3 of the TAR", volume.digest, contents.digest),
+        ("digest", volume.digest, contents.digest),
         ("instances", volume.instances, contents.instances),
     ]
     if volume.block is not None:

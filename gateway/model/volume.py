@@ -96,7 +96,7 @@ class PlannedVolume:
     length: int | None = None
     """Of the TAR file, once it is stored."""
     digest: bytes | None = field(default=None, repr=False)
-    """BLAKE3 of the TAR file, once it is stored."""
+    """The volume's digest (docs/design/volume-format.md), once it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class Volume:
     length: int | None = None
     """Of the TAR file."""
     digest: bytes | None = field(default=None, repr=False)
-    """BLAKE3 of the TAR file."""
+    """See `Volume.digest`."""
     data_length: int | None = None
     """All data sets together, bytes."""
     received_from: datetime | None = None

@@ -190,6 +190,7 @@ class Volume:
     identifier: str
     information: list[tuple[str, str]]
     instances: list[Instance]
+    digest: str
 
     def tell(self, label: str) -> list[str]:
         return [value for found, value in self.information if found == label]
@@ -239,10 +240,20 @@ def read_volume(data: bytes) -> Volume:
     check(manifest(files, payload) == files["manifest-sha256.txt"], "the manifest")
     lines = files["bag-info.txt"].decode().splitlines()
     information = [(label, value) for label, value in (line.split(": ", 1) for line in lines)]
-    volume = Volume(identifier, information, list(instances(files, places, payload)))
+    found_instances = list(instances(files, places, payload))
+    volume = Volume(identifier, information, found_instances, volume_digest(data, found_instances))
     total = sum(len(files[path]) for path in payload)
     check(volume.tell("Payload-Oxum") == [f"{total}.{len(payload)}"], "the Payload-Oxum")
     return volume
+
+
+def volume_digest(data: bytes, found: Sequence[Instance]) -> str:
+    """BLAKE3 of the TAR file, with the BLAKE3 of each data set in its place."""
+    parts, at = [], 0
+    for one in found:
+        parts += [data[at : one.offset], bytes.fromhex(one.blake3)]
+        at = one.offset + len(one.data_set)
+    return blake3(b"".join([*parts, data[at:]])).hex()
 
 
 def manifest(files: dict[str, bytes], names: Sequence[str]) -> bytes:
@@ -282,7 +293,7 @@ def instances(files: dict[str, bytes], places: dict[str, int], payload: Sequence
 
 def main(path: str) -> None:
     volume = read_volume(Path(path).read_bytes())
-    print(volume.identifier)
+    print(volume.identifier, volume.digest)
     for label, value in volume.information:
         print(f"{label}: {value}")
     for one in volume.instances:

@@ -1,7 +1,7 @@
 //! Assembly: the bytes of a volume, read ahead from the journal and hashed while they are written.
 //!
 //! Two threads and the caller form a row: one reads data sets and holds them against their closing
-//! records (BLAKE3), one makes the TAR of them (SHA-256 of each file, BLAKE3 of the whole), and the
+//! records (BLAKE3), one makes the TAR of them (SHA-256 of each file, the digest of the whole), and the
 //! caller writes. What lies between them is bounded, so memory is the same for every volume but for
 //! what is known of each instance.
 
@@ -46,7 +46,7 @@ pub struct Assembly {
 pub struct Assembled {
     /// What it holds.
     pub contents: Arc<Contents>,
-    /// BLAKE3 of the TAR file.
+    /// The volume's digest: BLAKE3 of the TAR file, with the BLAKE3 of each data set in its place.
     pub digest: [u8; 32],
 }
 

@@ -22,7 +22,7 @@ use super::tar;
 pub enum Made {
     /// The next piece.
     Piece(Vec<u8>),
-    /// All was given out; BLAKE3 of it.
+    /// All was given out; the digest of it (`volume::Assembled`).
     Whole([u8; 32]),
 }
 
@@ -119,9 +119,10 @@ impl Framing<'_> {
         while left > 0 {
             let bytes = self.source.next(left)?;
             sha256.update(bytes);
-            self.out.write(bytes)?;
+            self.out.put(bytes)?;
             left -= bytes.len() as u64;
         }
+        self.out.hasher.update(&one.digest);
         self.out.zeros(padded(size) - size)?;
         Ok(sha256.finalize().into())
     }
@@ -155,7 +156,7 @@ impl Stretches<'_> {
     }
 }
 
-/// The TAR file in pieces, hashed piece by piece.
+/// The TAR file in pieces, and the digest of it.
 struct Pieces<'a> {
     made: &'a SyncSender<Result<Made, AssemblyError>>,
     used: &'a Receiver<Vec<u8>>,
@@ -165,7 +166,13 @@ struct Pieces<'a> {
 }
 
 impl Pieces<'_> {
-    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        self.hasher.update(bytes);
+        self.put(bytes)
+    }
+
+    /// Bytes of a data set, for which its own digest stands in that of the whole.
+    fn put(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(PIECE_LENGTH - self.piece.len()));
             self.piece.extend_from_slice(now);
@@ -186,7 +193,6 @@ impl Pieces<'_> {
         if self.piece.is_empty() {
             return Ok(());
         }
-        self.hasher.update(&self.piece);
         self.length += self.piece.len() as u64;
         let mut next = self.used.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE_LENGTH));
         next.clear();

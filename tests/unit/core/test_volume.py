@@ -150,6 +150,7 @@ def test_an_independent_reader_written_from_the_document_agrees(made: Made) -> N
     known = _core.decode_block(made.assembled.block)
     told = [(one.sop_instance, one.offset, one.ranges_offset, one.blake3[:32]) for one in volume.instances]
     assert told == [(one.sop_instance, one.offset, one.ranges_offset, one.digest.hex()) for one in known]
+    assert volume.digest == made.assembled.digest.hex()
     assert volume.tell("Kuva-Planned-At") == ["2026-09-21T14:15:23.456789Z"]
 
 
@@ -161,6 +162,7 @@ def test_the_independent_reader_and_the_core_read_the_sample_of_the_format() -> 
     found = scan(sample)
     assert (found.volume, found.study, found.instances) == (VOLUME, "1.2.246.10.1", 3)
     assert found.supersedes == volume.tell("Kuva-Supersedes")
+    assert found.digest.hex() == volume.digest == "975828919a49cdaee786788321d3b48439d5fcda7c8fd64d0ce8b962f98deff9"
 
 
 def test_the_independent_readers_blake3_is_blake3() -> None:

@@ -31,6 +31,8 @@ pub struct Met {
 pub struct Read {
     /// What it is.
     pub met: Met,
+    /// The bytes before its data set.
+    pub start: Vec<u8>,
     /// Chaining values of its ranges.
     pub ranges: Vec<ChainingValue>,
     /// Captured elements, if it was scanned.
@@ -140,6 +142,6 @@ impl InstanceReading {
         let captured = scanned.map(|scanned| scanned.captured).unwrap_or_default();
         let sha256 = self.sha256.finalize().into();
         let met = Met { ordinal: self.ordinal, meta, length, digest, sha256 };
-        Ok(Read { met, ranges, captured })
+        Ok(Read { met, start: self.start, ranges, captured })
     }
 }

@@ -26,7 +26,7 @@ pub use reader::ranges_text;
 pub struct VolumeContents {
     /// Everything of it but the bytes of the data sets.
     pub contents: Contents,
-    /// BLAKE3 of the TAR file.
+    /// The volume's digest, as in [`Assembled`].
     pub digest: [u8; 32],
     /// Locator hashes of the kept instances.
     pub locator_hashes: Vec<i64>,

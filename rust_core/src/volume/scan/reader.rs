@@ -44,7 +44,7 @@ enum Open {
 
 /// A whole volume.
 pub struct ReadVolume {
-    /// BLAKE3 of all bytes.
+    /// The volume's digest: of all bytes, each data set by its own digest.
     pub digest: [u8; 32],
     /// What it told, if it was to tell.
     pub told: Option<Whole>,
@@ -93,7 +93,6 @@ impl Reader {
         if let Some(failed) = &self.failed {
             return Err(failed.clone());
         }
-        self.hasher.update(bytes);
         self.length += bytes.len() as u64;
         let taken = self.take(bytes).map_err(|error| match &*self.path {
             "" => error,
@@ -104,16 +103,21 @@ impl Reader {
     }
 
     fn take(&mut self, mut input: &[u8]) -> Result<(), VolumeError> {
-        while let Some(found) = self.tar.next(&mut input)? {
+        loop {
+            let before = input;
+            let found = self.tar.next(&mut input)?;
+            if !matches!(found, Some(Found::Content(_))) {
+                self.hasher.update(&before[..before.len() - input.len()]);
+            }
             match found {
-                Found::Member(member) => self.begin(&member)?,
-                Found::Content(bytes) => self.content(bytes)?,
-                Found::MemberEnd => self.end()?,
-                Found::End if self.stage == Stage::End => self.stage = Stage::Done,
-                Found::End => return Err(VolumeError::new("it ends before its last member")),
+                None => return Ok(()),
+                Some(Found::Member(member)) => self.begin(&member)?,
+                Some(Found::Content(bytes)) => self.content(bytes)?,
+                Some(Found::MemberEnd) => self.end()?,
+                Some(Found::End) if self.stage == Stage::End => self.stage = Stage::Done,
+                Some(Found::End) => return Err(VolumeError::new("it ends before its last member")),
             }
         }
-        Ok(())
     }
 
     fn begin(&mut self, member: &Member) -> Result<(), VolumeError> {
@@ -180,6 +184,9 @@ impl Reader {
     }
 
     fn content(&mut self, bytes: &[u8]) -> Result<(), VolumeError> {
+        if !matches!(self.open, Open::Instance(_)) {
+            self.hasher.update(bytes);
+        }
         match &mut self.open {
             Open::None => Err(VolumeError::new("bytes outside of any member")),
             Open::Exact(_, exact) => exact.take(bytes),
@@ -198,7 +205,9 @@ impl Reader {
             Open::Exact(name, exact) => self.tag(name, exact.sha256()),
             Open::BagInfo(text) => self.bag_info(&text)?,
             Open::Instance(reading) => {
-                self.told.meet(reading.finish()?)?;
+                let read = reading.finish()?;
+                self.hasher.update(&read.start).update(&read.met.digest);
+                self.told.meet(read)?;
                 return self.next_instance();
             }
             Open::Listing(listing) => {

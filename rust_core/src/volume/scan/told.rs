@@ -80,7 +80,7 @@ impl Told {
 
     /// One more file was read.
     pub fn meet(&mut self, read: Read) -> Result<(), VolumeError> {
-        let Read { met, ranges, captured } = read;
+        let Read { met, ranges, captured, .. } = read;
         if let Some(expected) = &self.expected {
             let expected = expected.instances.get(self.met.len());
             let expected = expected.ok_or_else(|| VolumeError::new("an instance too many"))?;
