@@ -162,7 +162,11 @@ def test_the_independent_reader_and_the_core_read_the_sample_of_the_format() -> 
     found = scan(sample)
     assert (found.volume, found.study, found.instances) == (VOLUME, "1.2.246.10.1", 3)
     assert found.supersedes == volume.tell("Kuva-Supersedes")
-    assert found.digest.hex() == volume.digest == "975828919a49cdaee786788321d3b48439d5fcda7c8fd64d0ce8b962f98deff9"
+    assert (
+        found.digest.hex()
+        == volume.digest
+        == "975828919a49cdaee786788321d3b48439d5fcda7c8fd64d0ce8b962f98deff9"
+    )
 
 
 def test_the_independent_readers_blake3_is_blake3() -> None:

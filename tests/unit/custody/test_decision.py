@@ -37,9 +37,23 @@ def places(draw: st.DrawFn) -> Place:
     return Place(draw(classes), (VAULT, STUDY), ReceiveId(NODE, 1, position), volume, position - 1)
 
 
+def apart(found: dict[SopInstanceUid, list[Place]]) -> dict[SopInstanceUid, list[Place]]:
+    """No two UIDs at one place of a volume."""
+    return {
+        uid: [
+            replace(
+                place, ordinal=place.ordinal + 10 * number,
+                receive_id=replace(place.receive_id, position=place.receive_id.position + 10 * number),
+            )
+            for place in places
+        ]
+        for number, (uid, places) in enumerate(found.items())
+    }  # fmt: skip
+
+
 knowns = st.builds(
     Known,
-    st.dictionaries(uids, st.lists(places(), min_size=1, max_size=3)),
+    st.dictionaries(uids, st.lists(places(), min_size=1, max_size=3)).map(apart),
     st.frozensets(uids, max_size=2),
     st.dictionaries(uids, st.integers(1, 9), max_size=2),
 )
