@@ -34,6 +34,7 @@ __all__ = [
     "InstanceSource",
     "KnownInstance",
     "Node",
+    "Piece",
     "Progress",
     "ProposedContext",
     "ProposedContextSpec",
@@ -418,11 +419,19 @@ class Assembly:
     length: int
     """Bytes of the whole TAR file."""
 
-    def next(self) -> bytes | None:
+    def next(self) -> Piece | None:
         """Blocking. The next piece (4 MiB, the last shorter), None at the end. Reading and hashing run ahead."""
 
     def finish(self) -> Assembled:
         """After the last piece; LocalError before."""
+
+@final
+class Piece:
+    """Bytes of a volume, read-only, at an address that is a multiple of 4,096: to be written as they are. Their memory is
+    used again once nobody holds them."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __len__(self) -> int: ...
 
 @final
 class Assembled:

@@ -170,9 +170,9 @@ class Keeper:
             )
         )  # fmt: skip
 
-        async def pieces() -> AsyncIterator[bytes]:
+        async def pieces() -> AsyncIterator[memoryview]:
             while (piece := await asyncio.to_thread(assembly.next)) is not None:
-                yield piece
+                yield memoryview(piece)
 
         await self.store.put(plan.key, assembly.length, pieces())
         return assembly.finish()

@@ -68,10 +68,10 @@ def _decoded(batch: PlannedBatch) -> list[_core.KnownInstance]:
         raise PlanError(f"batch {batch.epoch}/{batch.first_position}: {error}") from None
 
 
-async def pieces(assembly: _core.Assembly) -> AsyncIterator[bytes]:
+async def pieces(assembly: _core.Assembly) -> AsyncIterator[memoryview]:
     """The volume's bytes, piece by piece, as a thread makes them. Raises one of `DAMAGE`."""
     while (piece := await asyncio.to_thread(assembly.next)) is not None:
-        yield piece
+        yield memoryview(piece)
 
 
 async def exhaust(assembly: _core.Assembly) -> None:

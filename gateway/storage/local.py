@@ -69,7 +69,7 @@ class LocalStore:
 
     # --- writing ---------------------------------------------------------------------------------
 
-    async def put(self, key: str, length: int, pieces: AsyncIterator[bytes]) -> PutOutcome:
+    async def put(self, key: str, length: int, pieces: AsyncIterator[bytes | memoryview]) -> PutOutcome:
         """See `ObjectStore.put`."""
         path = self._path(key)
         if key in self._doubtful:
@@ -90,7 +90,9 @@ class LocalStore:
         finally:
             await self._run(file.discard)
 
-    async def _write(self, file: UnfinishedFile, key: str, length: int, pieces: AsyncIterator[bytes]) -> None:
+    async def _write(
+        self, file: UnfinishedFile, key: str, length: int, pieces: AsyncIterator[bytes | memoryview]
+    ) -> None:
         came = 0
         async for piece in pieces:
             came += len(piece)

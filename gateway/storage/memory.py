@@ -20,7 +20,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._objects: dict[str, tuple[bytes, datetime]] = {}
 
-    async def put(self, key: str, length: int, pieces: AsyncIterator[bytes]) -> PutOutcome:
+    async def put(self, key: str, length: int, pieces: AsyncIterator[bytes | memoryview]) -> PutOutcome:
         """See `ObjectStore.put`."""
         if check_key(key) in self._objects:
             return PutOutcome.PRESENT

@@ -54,7 +54,7 @@ class ObjectStore(Protocol):
     `StoreUnavailableError` or `StoreFullError` if it did not happen and may be asked again.
     """
 
-    async def put(self, key: str, length: int, pieces: AsyncIterator[bytes]) -> PutOutcome:
+    async def put(self, key: str, length: int, pieces: AsyncIterator[bytes | memoryview]) -> PutOutcome:
         """Puts an object, if there is none under that key.
 
         CREATED MUST mean: all `length` bytes, and the name, are durable. PRESENT MUST mean: the name is, and

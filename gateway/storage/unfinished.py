@@ -41,6 +41,8 @@ class UnfinishedFile:
         self._whole = length
         self._block = mmap.mmap(-1, BLOCK) if direct else None
         self._filled = 0
+        self._copies = False
+        """Pieces lie where the medium does not take them from."""
         self._path = final.with_name(f".{final.name}.{secrets.token_hex(8)}{SUFFIX}")
         self._length = 0
         self._fd = -1
@@ -53,13 +55,15 @@ class UnfinishedFile:
             if self._block is not None:
                 self._begin_direct()
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: bytes | memoryview) -> None:
         """Takes all of it, and keeps little of it dirty: a gigabyte behind one fsync stalls everybody."""
         view = memoryview(piece)
         with translated(self._final):
             if self._block is None:
                 self._write(view)
                 return
+            if len(view) == BLOCK and not self._filled and not self._copies:
+                view = self._write_as_it_is(view)
             while view:
                 taken = min(len(view), BLOCK - self._filled)
                 self._block[self._filled : self._filled + taken] = view[:taken]
@@ -120,6 +124,18 @@ class UnfinishedFile:
         with memoryview(self._block) as block:
             self._write(block[: self._filled])
         self._filled = 0
+
+    def _write_as_it_is(self, view: memoryview) -> memoryview:
+        """What is left of it: all, if the medium does not take it from where it lies."""
+        before = self._length
+        try:
+            self._write(view)
+        except OSError as error:
+            if error.errno != errno.EINVAL or self._length != before:
+                raise
+            self._copies = True
+            return view
+        return view[:0]
 
     def _write(self, view: memoryview) -> None:
         while view:

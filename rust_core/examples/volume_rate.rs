@@ -122,7 +122,6 @@ fn assemble(journal: &Journal, ids: &[ReceiveId], tar: &mut Vec<u8>) -> (Assembl
     tar.clear();
     while let Some(piece) = assembly.next_piece().unwrap() {
         tar.extend_from_slice(&piece);
-        assembly.give_back(piece);
     }
     (assembly.finish().unwrap(), begun)
 }

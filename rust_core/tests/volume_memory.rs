@@ -107,7 +107,6 @@ fn each_piece(journal: &Journal, plan: Plan, mut take: impl FnMut(&[u8])) -> Ass
     let mut assembly = Assembly::begin(journal.readings(), plan).unwrap();
     while let Some(piece) = assembly.next_piece().unwrap() {
         take(&piece);
-        assembly.give_back(piece);
     }
     assembly.finish().unwrap()
 }

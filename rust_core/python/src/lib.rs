@@ -46,7 +46,7 @@ mod _core {
     #[pymodule_export]
     use super::tables::{rule_codes, transfer_syntaxes};
     #[pymodule_export]
-    use super::volume::{Assembled, Assembly, Verification, VolumeContents, VolumeScan};
+    use super::volume::{Assembled, Assembly, Piece, Verification, VolumeContents, VolumeScan};
     #[pymodule_export]
     use super::waking::{Refused, StudyOpening, Wake};
 

@@ -1,5 +1,6 @@
 //! Volumes: assembly, verification and scan, for Python.
 
+use std::ffi::c_int;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kuva_core::volume::{self, Contents, VolumeError};
@@ -34,13 +35,9 @@ impl Assembly {
 
 #[pymethods]
 impl Assembly {
-    fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    fn next(&self, py: Python<'_>) -> PyResult<Option<Piece>> {
         let piece = py.detach(|| self.lock().next_piece());
-        let piece = piece.map_err(|error| error::assembly(py, error))?;
-        let Some(piece) = piece else { return Ok(None) };
-        let bytes = bytes_of(py, &piece)?;
-        self.lock().give_back(piece);
-        Ok(Some(bytes))
+        Ok(piece.map_err(|error| error::assembly(py, error))?.map(Piece))
     }
 
     fn finish(&self, py: Python<'_>) -> PyResult<Assembled> {
@@ -49,23 +46,33 @@ impl Assembly {
     }
 }
 
-/// A copy of `piece`, made without holding the interpreter: it has megabytes.
-fn bytes_of<'py>(py: Python<'py>, piece: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    let length = isize::try_from(piece.len())?;
-    // SAFETY: with no source the bytes of the new object are not initialised; they are all written
-    // below, before anybody else hears of the object.
-    let bytes = unsafe {
-        let made = ffi::PyBytes_FromStringAndSize(std::ptr::null(), length);
-        Bound::from_owned_ptr_or_err(py, made)?.cast_into_unchecked::<PyBytes>()
-    };
-    // SAFETY: it is a bytes object.
-    let into = unsafe { ffi::PyBytes_AsString(bytes.as_ptr()) } as usize;
-    py.detach(|| {
-        // SAFETY: `into` points to as many bytes as `piece` has, in an object that `bytes` keeps
-        // alive and that nobody else knows of.
-        unsafe { std::ptr::copy_nonoverlapping(piece.as_ptr(), into as *mut u8, piece.len()) }
-    });
-    Ok(bytes)
+/// See the stub.
+#[pyclass(frozen, module = "gateway._core")]
+pub struct Piece(volume::Piece);
+
+#[pymethods]
+impl Piece {
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Lend the bytes, to be read.
+    ///
+    /// # Safety
+    /// `view` is a valid, unused Py_buffer, as CPython promises to `bf_getbuffer`.
+    unsafe fn __getbuffer__(
+        slf: Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        let bytes: &[u8] = &slf.get().0;
+        let (start, length) = (bytes.as_ptr().cast_mut(), isize::try_from(bytes.len())?);
+        // SAFETY: the memory lives as long as this object, which the view keeps alive
+        // (PyBuffer_FillInfo takes a reference); nobody writes to it: the view is read-only.
+        let filled =
+            unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start.cast(), length, 1, flags) };
+        if filled == 0 { Ok(()) } else { Err(PyErr::fetch(slf.py())) }
+    }
 }
 
 /// What assembly and scan tell alike.

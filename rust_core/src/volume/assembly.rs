@@ -7,13 +7,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use super::contents::{Contents, Gathered};
 use super::description::Description;
 use super::error::{AssemblyError, VolumeError};
 use super::framing::{Made, frame};
+use super::piece::{Memory, Piece};
 use super::reading::read_data_sets;
 use crate::instance::ReceiveId;
 use crate::journal::Readings;
@@ -38,7 +39,6 @@ pub struct Plan {
 pub struct Assembly {
     contents: Arc<Contents>,
     pieces: Receiver<Result<Made, AssemblyError>>,
-    spare: SyncSender<Vec<u8>>,
     outcome: Option<Result<[u8; 32], AssemblyError>>,
 }
 
@@ -60,13 +60,13 @@ impl Assembly {
         let (read, stretches) = sync_channel(STRETCHES_AHEAD);
         let (spare_stretch, emptied) = sync_channel(STRETCHES_AHEAD);
         let (made, pieces) = sync_channel(PIECES_AHEAD);
-        let (spare, used) = sync_channel(PIECES_AHEAD);
+        let memory = Memory::new(PIECES_AHEAD);
         let (reading, framing) = (Arc::clone(&contents), Arc::clone(&contents));
         spawn("kuva-volume-read", move || read_data_sets(&journal, &reading, &read, &emptied))?;
         spawn("kuva-volume-tar", move || {
-            frame(&framing, &stretches, &spare_stretch, &made, &used)
+            frame(&framing, &stretches, &spare_stretch, &made, &memory)
         })?;
-        Ok(Self { contents, pieces, spare, outcome: None })
+        Ok(Self { contents, pieces, outcome: None })
     }
 
     /// What the volume holds, and how long it will be.
@@ -78,7 +78,7 @@ impl Assembly {
     ///
     /// # Errors
     /// What the journal says of one instance; the same again from then on.
-    pub fn next_piece(&mut self) -> Result<Option<Vec<u8>>, AssemblyError> {
+    pub fn next_piece(&mut self) -> Result<Option<Piece>, AssemblyError> {
         if let Some(outcome) = &self.outcome {
             return outcome.clone().map(|_| None);
         }
@@ -94,12 +94,6 @@ impl Assembly {
                 Err(error)
             }
         }
-    }
-
-    /// Gives a piece back once it is written, so that its memory is used again.
-    pub fn give_back(&self, piece: Vec<u8>) {
-        // One too many is simply dropped.
-        let _ = self.spare.try_send(piece);
     }
 
     /// What was made.

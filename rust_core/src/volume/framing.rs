@@ -5,7 +5,6 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use blake3::hazmat::ChainingValue;
 use sha2::{Digest, Sha256};
 
-use super::assembly::PIECE_LENGTH;
 use super::contents::{
     BAG_INFO, BAGIT, Contents, DECLARATION, INSTANCES, MANIFEST, RANGES, TAG_MANIFEST,
     manifest_line,
@@ -15,13 +14,14 @@ use super::error::{AssemblyError, VolumeError};
 use super::file_meta;
 use super::layout::{END_LENGTH, padded};
 use super::listed::{HEADING, Listed};
+use super::piece::{Memory, Piece};
 use super::reading::Stretch;
 use super::tar;
 
 /// What framing gives out.
 pub enum Made {
     /// The next piece.
-    Piece(Vec<u8>),
+    Piece(Piece),
     /// All was given out; the digest of it (`volume::Assembled`).
     Whole([u8; 32]),
 }
@@ -44,9 +44,9 @@ pub fn frame(
     stretches: &Receiver<Result<Stretch, AssemblyError>>,
     emptied: &SyncSender<Vec<u8>>,
     made: &SyncSender<Result<Made, AssemblyError>>,
-    used: &Receiver<Vec<u8>>,
+    memory: &Memory,
 ) {
-    let out = Pieces { made, used, piece: Vec::new(), hasher: Box::default(), length: 0 };
+    let out = Pieces { made, memory, piece: memory.begin(), hasher: Box::default(), length: 0 };
     let source = Stretches { stretches, emptied, current: Vec::new(), at: 0, ranges: Vec::new() };
     let mut framing = Framing { contents, out, source, tags: Vec::new() };
     let outcome = framing.all().map(|()| Made::Whole(*framing.out.hasher.finalize().as_bytes()));
@@ -159,8 +159,8 @@ impl Stretches<'_> {
 /// The TAR file in pieces, and the digest of it.
 struct Pieces<'a> {
     made: &'a SyncSender<Result<Made, AssemblyError>>,
-    used: &'a Receiver<Vec<u8>>,
-    piece: Vec<u8>,
+    memory: &'a Memory,
+    piece: Piece,
     hasher: Box<blake3::Hasher>,
     length: u64,
 }
@@ -174,12 +174,10 @@ impl Pieces<'_> {
     /// Bytes of a data set, for which its own digest stands in that of the whole.
     fn put(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
         while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(PIECE_LENGTH - self.piece.len()));
-            self.piece.extend_from_slice(now);
-            if self.piece.len() == PIECE_LENGTH {
+            bytes = self.piece.fill(bytes);
+            if self.piece.is_full() {
                 self.end()?;
             }
-            bytes = later;
         }
         Ok(())
     }
@@ -194,9 +192,7 @@ impl Pieces<'_> {
             return Ok(());
         }
         self.length += self.piece.len() as u64;
-        let mut next = self.used.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE_LENGTH));
-        next.clear();
-        let piece = std::mem::replace(&mut self.piece, next);
+        let piece = std::mem::replace(&mut self.piece, self.memory.begin());
         self.made.send(Ok(Made::Piece(piece))).map_err(|_| Stop::Left)
     }
 }

@@ -154,7 +154,6 @@ pub fn assemble(journal: &Journal, plan: Plan) -> Result<(Vec<u8>, Assembled), A
     let mut tar = Vec::new();
     while let Some(piece) = assembly.next_piece()? {
         tar.extend_from_slice(&piece);
-        assembly.give_back(piece);
     }
     Ok((tar, assembly.finish()?))
 }

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import fcntl
+import mmap
 import os
 import resource
 import signal
@@ -37,7 +38,7 @@ async def store(tmp_path: Path) -> AsyncIterator[LocalStore]:
     await made.close()
 
 
-async def _pieces(*pieces: bytes) -> AsyncIterator[bytes]:
+async def _pieces(*pieces: bytes | memoryview) -> AsyncIterator[bytes | memoryview]:
     for piece in pieces:
         yield piece
 
@@ -251,6 +252,51 @@ async def test_every_way_of_reading_back_gives_the_same(store: LocalStore, tmp_p
     await _put(store, content)
     store._way = way
     assert b"".join([bytes(piece) async for piece in store.read_back(KEY)]) == content
+
+
+@pytest.mark.parametrize(("offset", "as_it_is"), [(0, True), (1, False)])
+async def test_pieces_that_lie_as_the_medium_wants_them_are_written_as_they_are_and_all_others_copied(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offset: int, as_it_is: bool
+):
+    if store._way is not ReadBack.DIRECT:
+        pytest.skip("this file system has no O_DIRECT")
+    memory, real, written = mmap.mmap(-1, 2 * BLOCK + 4096), os.write, []
+    memory[:] = os.urandom(len(memory))
+    whole = memoryview(memory)[offset : 2 * BLOCK + 77 + offset].toreadonly()
+
+    def write(fd: int, view: memoryview) -> int:
+        length = real(fd, view)
+        written.append((length, view.obj is memory))
+        return length
+
+    monkeypatch.setattr(unfinished.os, "write", write)
+    pieces = [whole[at : at + BLOCK] for at in range(0, len(whole), BLOCK)]
+    await store.put(KEY, len(whole), _pieces(*pieces))
+    assert written == [(BLOCK, as_it_is), (BLOCK, as_it_is), (77, False)]
+    assert (tmp_path / KEY).read_bytes() == whole
+
+
+async def test_a_direct_write_that_is_short_is_ended_and_one_refused_midway_is_an_error(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    memory, real, lengths = mmap.mmap(-1, BLOCK), os.write, [4096, 8192]
+    memory[:] = os.urandom(len(memory))
+    whole = memoryview(memory)
+    monkeypatch.setattr(
+        unfinished.os, "write", lambda fd, view: real(fd, view[: lengths.pop(0)] if lengths else view)
+    )
+    await store.put(KEY, len(whole), _pieces(whole))
+    assert (tmp_path / KEY).read_bytes() == whole
+    answers = iter([4096, None])
+
+    def refuses(fd: int, view: memoryview) -> int:
+        if (length := next(answers, len(view))) is None:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return real(fd, view[:length])
+
+    monkeypatch.setattr(unfinished.os, "write", refuses)
+    with pytest.raises(StoreError):
+        await store.put("volumes/one/other.tar", len(whole), _pieces(whole))
 
 
 async def test_reading_back_directly_does_not_fill_the_page_cache(store: LocalStore, tmp_path: Path):

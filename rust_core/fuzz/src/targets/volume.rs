@@ -135,7 +135,7 @@ fn volume(instances: u64, verdict: Verdict) -> Option<Vec<u8>> {
     let mut assembly = Assembly::begin(journal.readings(), Plan { description, instances }).ok()?;
     let mut tar = Vec::new();
     while let Some(piece) = assembly.next_piece().ok()? {
-        tar.extend(piece);
+        tar.extend_from_slice(&piece);
     }
     Some(tar)
 }
