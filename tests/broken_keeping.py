@@ -1,7 +1,8 @@
 """`kuva serve` whose keeping is broken on purpose, as the environment says:
 
 - KUVA_TEST_KILL_AT=POINT: it kills itself (SIGKILL) when a volume first gets there;
-- KUVA_TEST_STORE_SEED=N, KUVA_TEST_STORE_FAULTS=P: its store harms so many of the objects after success;
+- KUVA_TEST_STORE_SEED=N, KUVA_TEST_STORE_FAULTS=P: its store harms so many of the objects after success
+  (with KUVA_TEST_STORE_HARMS=.tar, only of those whose key ends so), and says which in the file `harmed`;
 - KUVA_TEST_SKIP_READ_BACK: it believes its store, as a negative control.
 """
 
@@ -17,6 +18,7 @@ from gateway.custody import storing
 from gateway.custody.storing import Reached, Stage, Storer
 from gateway.ingest import planner
 from gateway.storage.local import LocalStore
+from gateway.storage.object_store import PutOutcome
 from gateway.storage.unfinished import UnfinishedFile
 from tests.faulty_store import Fault, FaultyStore
 
@@ -69,14 +71,26 @@ def _after_made(change: Callable[[Storer], None]) -> None:
     Storer.__init__ = made  # type: ignore[method-assign]
 
 
-def _harm(seed: int, share: float) -> None:
+def _harm(seed: int, share: float, ending: str) -> None:
     chance = random.Random(seed)
     real: Any = LocalStore.open.__func__  # type: ignore[attr-defined]
 
     class Store(FaultyStore):
-        async def put(self, *arguments: Any) -> Any:
-            self.next_fault = chance.choice(list(Fault)) if chance.random() < share else None
-            return await super().put(*arguments)
+        async def put(self, key: str, *arguments: Any) -> PutOutcome:
+            """Its own fault for each, as they run beside each other: `next_fault` would hit any of them."""
+            chosen = key.endswith(ending)
+            fault = chance.choice(list(Fault)) if chosen and chance.random() < share else None
+            outcome = await self._store.put(key, *arguments)
+            if fault is not None and outcome is PutOutcome.CREATED:
+                self.harm(key, fault)
+            if chosen:
+                self._before = key
+            return outcome
+
+        def harm(self, key: str, fault: Fault) -> None:
+            super().harm(key, fault)
+            with (self._folder.parent / "harmed").open("a") as told:
+                told.write(f"{key} {fault.value}\n")
 
         async def remove_leftovers(self) -> Any:
             return await self._store.remove_leftovers()
@@ -95,7 +109,7 @@ async def _believe(self: Storer, key: str, verification: Any) -> None:
 if point := os.environ.get("KUVA_TEST_KILL_AT"):
     _kill_at(point)
 if seed := os.environ.get("KUVA_TEST_STORE_SEED"):
-    _harm(int(seed), float(os.environ["KUVA_TEST_STORE_FAULTS"]))
+    _harm(int(seed), float(os.environ["KUVA_TEST_STORE_FAULTS"]), os.environ.get("KUVA_TEST_STORE_HARMS", ""))
 if "KUVA_TEST_SKIP_READ_BACK" in os.environ:
     Storer._read_back = _believe  # type: ignore[method-assign]
 storing.RETRY_SECONDS_MOST = 0.5
