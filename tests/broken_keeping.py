@@ -92,6 +92,9 @@ def _harm(seed: int, share: float, ending: str) -> None:
             with (self._folder.parent / "harmed").open("a") as told:
                 told.write(f"{key} {fault.value}\n")
 
+        async def has_place(self, *arguments: Any) -> bool:
+            return await self._store.has_place(*arguments)
+
         async def remove_leftovers(self) -> Any:
             return await self._store.remove_leftovers()
 
