@@ -138,6 +138,8 @@ fn written(lengths: &[usize], discards: bool, crash: bool) -> Vec<Vec<u8>> {
         medium
     };
     let mut segments: Vec<_> = (1..=SEGMENTS).map(|number| medium.contents(number)).collect();
+    // The journal makes segments beside: the second may not be there yet.
+    segments.iter_mut().for_each(|segment| segment.resize(SEGMENT_LENGTH, 0));
     segments.iter_mut().for_each(|segment| without_roster(segment));
     segments
 }
