@@ -35,7 +35,10 @@ fn load(journal: &Journal, ledger: &Ledger, numbers: &AtomicU64, seed: u64) {
                     let length = length(&mut seeded);
                     match keep(journal, number, length) {
                         Ok(id) => ledger.enter(id, number, length),
-                        Err(JournalError::ReadOnly(_) | JournalError::Full) => return,
+                        // `Io`: the cut came while a segment was being made.
+                        Err(
+                            JournalError::ReadOnly(_) | JournalError::Full | JournalError::Io(_),
+                        ) => return,
                         Err(error) => panic!("{error}"),
                     }
                 }

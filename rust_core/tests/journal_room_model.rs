@@ -142,7 +142,7 @@ impl Model {
         match send(journal, said, &data_set).and_then(|outcome| outcome.recv().unwrap()) {
             Ok(id) => assert_eq!(self.live.insert(id, (number, length, verdict)), None),
             Err(JournalError::Full) => {}
-            Err(JournalError::ReadOnly(_)) => return false,
+            Err(JournalError::ReadOnly(_) | JournalError::Io(_)) => return false,
             Err(error) => panic!("{error}"),
         }
         true
@@ -165,7 +165,7 @@ impl Model {
             Ok(()) => drop(self.discarded.insert(id)),
             Err(JournalError::Full) => drop(made.map(|made| self.live.insert(id, made))),
             // Perhaps: the next start says.
-            Err(JournalError::ReadOnly(_)) => return false,
+            Err(JournalError::ReadOnly(_) | JournalError::Io(_)) => return false,
             Err(error) => panic!("{error}"),
         }
         true
