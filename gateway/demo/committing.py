@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.demo import bag
 from gateway.demo.commitment import Committer, Report, findings_in, pairs_of
 from gateway.demo.examining import read_volumes
-from gateway.demo.keeping import Keeping
+from gateway.demo.keeping import Keeping, Volume
 from gateway.demo.made import uid_of
 from gateway.demo.material import Sample
 from gateway.demo.outcome import Outcome
@@ -16,6 +16,7 @@ from gateway.demo.telling import Telling, size
 
 REPORT_SECONDS_MAX = 90.0
 """Parking is 60 s by default: after that there is a result, be it that of a failure."""
+VOLUMES_SECONDS_MAX = 45.0
 PROCESSING_FAILURE = 0x0110
 
 
@@ -81,6 +82,17 @@ def _where(report: Report) -> str:
     )
 
 
+async def _all_kept(keeping: Keeping, instances: int) -> list[Volume]:
+    """The volumes, once all is in them: what failed at once was waited for by nobody, and comes later."""
+    deadline = time.monotonic() + VOLUMES_SECONDS_MAX
+    while True:
+        volumes = [volume for volume in await keeping.volumes() if volume.live]
+        kept = sum(volume.instances for volume in volumes if volume.sound)
+        if kept >= instances or time.monotonic() >= deadline:
+            return volumes
+        await asyncio.sleep(0.5)
+
+
 async def read_bags(
     keeping: Keeping, store: Path, place: Path, sent: Sequence[Sample], telling: Telling
 ) -> Outcome:
@@ -93,7 +105,7 @@ async def read_bags(
     if absent:
         telling.say("bagit skipped: the Python package is not installed (requirements/development.txt)")
     began = time.monotonic()
-    volumes = [volume for volume in await keeping.volumes() if volume.live]
+    volumes = await _all_kept(keeping, len(sent))
     findings = [f"volume {volume.id} is {volume.state}" for volume in volumes if not volume.sound]
     said, comparison = await read_volumes([v for v in volumes if v.sound], store, place, sent)
     findings += [*said, *(str(mismatch) for mismatch in comparison.mismatches())]
