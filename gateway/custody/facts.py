@@ -9,7 +9,7 @@ from gateway.catalogue import Catalogue
 from gateway.errors import DamagedFactError, GatewayError
 from gateway.model.fact import Fact
 from gateway.storage.layout import fact_key
-from gateway.storage.object_store import ObjectStore
+from gateway.storage.object_store import ObjectStore, PutOutcome
 
 log = structlog.get_logger(__name__)
 
@@ -71,17 +71,12 @@ class FactWriter:
         return len(written)
 
     async def _put(self, fact: Fact) -> None:
-        """Read back like a volume: a store that says it has something is not believed.
-
-        What is there may be ours from an earlier try of which nobody heard; or not: nothing rests on it then.
-        """
         key, payload = fact_key(fact.vault, fact.id), fact.payload.encode()
-        await self._store.put(key, len(payload), _once(payload))
-        if await self._store.size(key) != len(payload) or await self._read_back(key) != payload:
+        if await self._store.put(key, len(payload), _once(payload)) is PutOutcome.CREATED:
+            return
+        # Ours from an earlier try, of which nobody heard; or not, and then nothing rests on it.
+        if await self._store.read(key, 0, len(payload) + 1) != payload:
             raise DamagedFactError(f"{key} is in the store, and says something else")
-
-    async def _read_back(self, key: str) -> bytes:
-        return b"".join([bytes(piece) async for piece in self._store.read_back(key)])
 
 
 async def _once(payload: bytes) -> AsyncIterator[bytes]:
