@@ -212,7 +212,7 @@ class CommitmentStateError(CatalogueError):
 
 
 class DamagedFactError(CatalogueError):
-    """The store has something else under a fact's key: a person must look at it."""
+    """The store has something else under a fact's key."""
 
 
 class RebuildError(CatalogueError):

@@ -32,6 +32,11 @@ class Facts:
         async with self._database.transaction(every_vault=True) as connection:
             await connection.execute(queries("facts")["written"], list(facts))
 
+    async def renew(self, fact: FactId) -> None:
+        """Gives it a new id: the store has something else under the key of the old one, for ever."""
+        async with self._database.transaction(every_vault=True) as connection:
+            await connection.execute(queries("facts")["renew"], fact)
+
     async def waiting(self) -> tuple[int, datetime | None]:
         """For health and metrics: how many are not in the store yet, and the oldest one's time."""
         async with self._database.transaction(every_vault=True) as connection:

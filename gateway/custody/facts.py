@@ -1,7 +1,7 @@
 """Facts: what was decided goes from the catalogue into the object store, before anybody is told of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import structlog
 
@@ -9,7 +9,7 @@ from gateway.catalogue import Catalogue
 from gateway.errors import DamagedFactError, GatewayError
 from gateway.model.fact import Fact
 from gateway.storage.layout import fact_key
-from gateway.storage.object_store import ObjectStore, PutOutcome
+from gateway.storage.object_store import ObjectStore
 
 log = structlog.get_logger(__name__)
 
@@ -39,9 +39,9 @@ class FactWriter:
         while True:
             self._kicked.clear()
             try:
-                while await self.write():
-                    pass
-                pause = EVERY_SECONDS
+                if await self.write():
+                    pause = EVERY_SECONDS
+                    continue
             except GatewayError as error:
                 pause = min(2 * pause, PAUSE_SECONDS_MAX)
                 log.warning("facts wait to be written", reason=str(error), seconds=pause)
@@ -56,27 +56,45 @@ class FactWriter:
     async def write(self) -> int:
         """Writes some of what waits, and returns how many.
 
-        Only what the store has, durable, is called written. One that the store will not take stays, and
-        does not hold up the others; the last such error is raised once they are done.
+        Only what the store has, durable and read back, is called written. One of which it has something else
+        gets a new id, and so a new key. Neither that nor one that the store will not take holds up the
+        others; if nothing at all could be written, the last error is raised once they are done.
         """
         facts = await self._catalogue.facts.unwritten(AT_ONCE)
         outcomes = await asyncio.gather(*(self._put(fact) for fact in facts), return_exceptions=True)
         failed = [one for one in outcomes if isinstance(one, BaseException)]
         written = [fact.id for fact, one in zip(facts, outcomes, strict=True) if one is None]
+        for fact, one in zip(facts, outcomes, strict=True):
+            if isinstance(one, DamagedFactError):
+                log.error("a fact is not in the store as it was put", fact=fact.id, reason=str(one))
+                await self._catalogue.facts.renew(fact.id)
         if written:
             await self._catalogue.facts.written(written)
             self._on_written()
-        if failed:
-            raise failed[-1]
+        _raise_if(failed, unless=bool(written))
         return len(written)
 
     async def _put(self, fact: Fact) -> None:
+        """Read back like a volume: a store that says that it has something is not believed.
+
+        What is there may be ours from an earlier try of which nobody heard.
+        """
         key, payload = fact_key(fact.vault, fact.id), fact.payload.encode()
-        if await self._store.put(key, len(payload), _once(payload)) is PutOutcome.CREATED:
-            return
-        # Ours from an earlier try, of which nobody heard; or not, and then nothing rests on it.
-        if await self._store.read(key, 0, len(payload) + 1) != payload:
+        await self._store.put(key, len(payload), _once(payload))
+        if await self._store.size(key) != len(payload) or await self._read_back(key) != payload:
             raise DamagedFactError(f"{key} is in the store, and says something else")
+
+    async def _read_back(self, key: str) -> bytes:
+        return b"".join([bytes(piece) async for piece in self._store.read_back(key)])
+
+
+def _raise_if(failed: Sequence[BaseException], *, unless: bool) -> None:
+    """What is no trouble of store or catalogue is a defect, and always raised."""
+    defects = [error for error in failed if not isinstance(error, GatewayError)]
+    if defects:
+        raise defects[-1]
+    if failed and not unless:
+        raise failed[-1]
 
 
 async def _once(payload: bytes) -> AsyncIterator[bytes]:

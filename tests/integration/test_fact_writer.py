@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from gateway.catalogue import Catalogue
 from gateway.custody.facts import FactWriter
-from gateway.errors import DamagedFactError, StoreUnavailableError
+from gateway.errors import DamagedFactError, ObjectAbsentError, StoreUnavailableError
 from gateway.model.fact import VaultFact, parse_fact
 from gateway.model.identifiers import VaultId
 from gateway.storage.layout import fact_key
@@ -63,10 +63,53 @@ async def test_another_object_under_its_key_is_never_taken_for_it(catalogue: Cat
     store = MemoryStore()
     first, second = await catalogue.facts.unwritten()
     await store.put(fact_key(first.vault, first.id), 2, _pieces(b"{}"))
-    with pytest.raises(DamagedFactError, match=first.id):
-        await FactWriter(catalogue, store).write()
-    assert await catalogue.facts.unwritten() == (first,)  # and the other was not held up
+    assert await FactWriter(catalogue, store).write() == 1  # the other is not held up
     assert await store.size(fact_key(second.vault, second.id)) > 2
+    (again,) = await catalogue.facts.unwritten()
+    assert (again.id != first.id, again.payload) == (True, first.payload)
+    assert await FactWriter(catalogue, store).write() == 1
+    assert await store.read(fact_key(again.vault, again.id), 0, 1000) == first.payload.encode()
+    assert await store.read(fact_key(first.vault, first.id), 0, 1000) == b"{}"
+
+
+class _Harming(MemoryStore):
+    """Says that it has what it was given, and has something else, or nothing, the first time."""
+
+    def __init__(self, kept: bytes | None) -> None:
+        super().__init__()
+        self._kept, self._harms = kept, True
+
+    async def put(self, key: str, length: int, pieces: AsyncIterator[bytes | memoryview]) -> PutOutcome:
+        if not self._harms:
+            return await super().put(key, length, pieces)
+        self._harms = False
+        if self._kept is not None:
+            await super().put(key, len(self._kept), _pieces(self._kept))
+        return PutOutcome.CREATED
+
+
+async def test_a_store_that_has_something_else_than_it_was_given_is_not_believed(
+    catalogue: Catalogue,
+) -> None:
+    await _made(catalogue, "a")
+    (fact,) = await catalogue.facts.unwritten()
+    store = _Harming(fact.payload.replace("a", "b").encode())
+    writer = FactWriter(catalogue, store)
+    with pytest.raises(DamagedFactError, match=fact.id):
+        await writer.write()
+    (again,) = await catalogue.facts.unwritten()
+    assert await writer.write() == 1
+    assert await store.read(fact_key(again.vault, again.id), 0, 1000) == fact.payload.encode()
+
+
+async def test_what_a_store_lost_is_put_again(catalogue: Catalogue) -> None:
+    await _made(catalogue, "a")
+    (fact,) = await catalogue.facts.unwritten()
+    writer = FactWriter(catalogue, _Harming(None))
+    with pytest.raises(ObjectAbsentError):
+        await writer.write()
+    assert await catalogue.facts.unwritten() == (fact,)
+    assert await writer.write() == 1
 
 
 class _Away(MemoryStore):

@@ -710,7 +710,7 @@ GRANT SELECT, INSERT ON volume, planned_batch, planned_newcomer, commitment, cus
 GRANT UPDATE (state, uncommitted, stored_at, verified_at, abandoned_at, received_from, received_to, length, data_length,
     damaged_at, reason, damage, superseded_by, digest, block) ON volume TO kuva_gateway;
 GRANT UPDATE (node, epoch, association, deadline_at, resolved_at, failed, list, failures) ON commitment TO kuva_gateway;
-GRANT UPDATE (written_at, payload) ON fact TO kuva_gateway;
+GRANT UPDATE (id, written_at, payload) ON fact TO kuva_gateway;
 GRANT UPDATE (node, epoch, association, next_attempt_at, attempts, lease, leased_until, leased_by, last_error, delivered_at,
     given_up_at, list) ON delivery TO kuva_gateway;
 GRANT UPDATE (volume) ON incident TO kuva_gateway;
