@@ -11,8 +11,8 @@ from pathlib import Path
 
 from gateway.demo.compare import Fetched
 from gateway.demo.part10 import PREAMBLE, NotPart10Error, read_meta
+from gateway.demo.program import complaint_of
 
-SECONDS_MAX = 60.0
 MANIFESTS = ("manifest-sha256.txt", "tagmanifest-sha256.txt")
 
 
@@ -43,37 +43,24 @@ async def unpack(volume: Path, into: Path) -> Unpacked:
     """`tar -xf`, then both manifests by `sha256sum -c`."""
     await asyncio.to_thread(into.mkdir, parents=True, exist_ok=True)
     folder = into / volume.stem
-    said = [await _run("tar", "-xf", os.fspath(volume), "-C", os.fspath(into))]
+    said = [await complaint_of("tar", "tar", "-xf", os.fspath(volume), "-C", os.fspath(into))]
     if not said[0]:
         said += [await _check(folder, manifest) for manifest in MANIFESTS]
     return Unpacked(folder, tuple(f"{volume.name}: {complaint}" for complaint in said if complaint))
 
 
 async def _check(folder: Path, manifest: str) -> str:
-    return await _run("sha256sum", "--strict", "--quiet", "-c", manifest, cwd=folder)
+    return await complaint_of("sha256sum", "sha256sum", "--strict", "--quiet", "-c", manifest, cwd=folder)
 
 
 async def validate(bags: Sequence[Unpacked]) -> str:
     """All bags at once by the `bagit` package; what it complained of."""
-    return await _run(
-        sys.executable, "-m", "bagit", "--validate", "--quiet", *(os.fspath(bag.folder) for bag in bags)
+    return await complaint_of(
+        "bagit",
+        sys.executable,
+        "-m",
+        "bagit",
+        "--validate",
+        "--quiet",
+        *(os.fspath(bag.folder) for bag in bags),
     )
-
-
-async def _run(*command: str, cwd: Path | None = None) -> str:
-    name = Path(command[0]).name if command[0] != sys.executable else command[2]
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=cwd, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(SECONDS_MAX):
-            output, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return f"{name} did not end within {SECONDS_MAX:g} s"
-    if process.returncode == 0:
-        return ""
-    last = output.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"exit {process.returncode}"]
-    return f"{name}: {last[0]}"

@@ -11,8 +11,7 @@ from gateway.demo.compare import Fetched
 from gateway.demo.material import Sample
 from gateway.demo.part10 import NotPart10Error, read_meta
 from gateway.demo.peers import Address
-
-SECONDS_MAX = 60.0
+from gateway.demo.program import complaint_of
 
 
 def missing() -> str:
@@ -63,17 +62,4 @@ async def _run(*command: str) -> str:
     program = found(command[0])
     if program is None:
         return f"{command[0]} is not installed"
-    process = await asyncio.create_subprocess_exec(
-        program, *command[1:], stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    try:
-        async with asyncio.timeout(SECONDS_MAX):
-            output, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return f"{command[0]} did not end within {SECONDS_MAX:g} s"
-    if process.returncode == 0:
-        return ""
-    last = output.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"exit {process.returncode}"]
-    return f"{command[0]}: {last[0]}"
+    return await complaint_of(command[0], program, *command[1:])
