@@ -30,7 +30,7 @@ from gateway.errors import (
 from gateway.journal import Journal
 from gateway.model.instance import ReceiveId
 from gateway.model.moment import instant
-from gateway.model.volume import PlannedVolume, Volume, VolumeState
+from gateway.model.volume import PlannedVolume, VolumeState
 from gateway.storage.object_store import ObjectStore, PutOutcome
 
 log = structlog.get_logger(__name__)
@@ -96,11 +96,10 @@ class Storer:
         assemblies_max: int,
         outcomes: Outcomes,
         on_stage: Callable[[Reached], None] = lambda reached: None,
-        on_verified: Callable[[Volume], None] = lambda volume: None,
     ) -> None:
         self._journal, self._catalogue, self._store = journal, catalogue, store
         self._assemblies_max = assemblies_max
-        self._outcomes, self._on_stage, self._on_verified = outcomes, on_stage, on_verified
+        self._outcomes, self._on_stage = outcomes, on_stage
         self.rot = Rot(journal, catalogue)
         self._planned: asyncio.Queue[PlannedVolume] = asyncio.Queue(1)
         self._made: asyncio.Queue[_Made] = asyncio.Queue(1)
@@ -166,7 +165,7 @@ class Storer:
         await self._read_back(plan.key, assembled.verification())
         self._reached(planned, Stage.READ_BACK, began, length)
         began = time.monotonic()
-        volume = await self._catalogue.volumes.verified(
+        await self._catalogue.volumes.verified(
             plan.id, plan.vault, digest=assembled.digest, block=assembled.block,
             instances=assembled.instances,
             data_length=assembled.data_length, received_from=instant(assembled.received_from),
@@ -177,7 +176,6 @@ class Storer:
         await self._journal.forget(plan.vault, plan.study_uid, made.instances)
         self._reached(planned, Stage.FORGOTTEN, began, length)
         self._outcomes.verified(planned)
-        self._on_verified(volume)
 
     async def _read_back(self, key: str, verification: _core.Verification) -> None:
         async for piece in self._store.read_back(key):
