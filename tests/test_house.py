@@ -63,7 +63,7 @@ HOSTS = re.compile(
             ("crates", ".io"),
             ("registry.npm", "js"),
             ("proxy.go", "lang"),
-            ("repo.maven", ".apache"),
+            ("repo.ma", "ven.apache"),
             ("repo1.mav", "en"),
             ("deb.deb", "ian"),
         )
